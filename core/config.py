@@ -1,0 +1,142 @@
+"""All settings, read from the environment and ``.env``; each has a default that works on a laptop."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.models import CutPlan
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+Auto = Literal["auto"]
+OptionalStr = Annotated[str | None, BeforeValidator(_blank_is_none)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+
+
+class Settings(BaseSettings):
+    """Every field is an environment variable of the same name in capitals; ``.env.example`` lists them all."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    # --- transcription
+    use_parallel_transcription: bool = Field(
+        default=True, description="false: one slot, one chunk at a time, in order. The text is the same."
+    )
+    max_parallel_workers: Annotated[int, Field(ge=1, le=256)] | Auto = Field(
+        default="auto", description="Slots (threads that transcribe) per worker process; auto: one per usable core."
+    )
+    max_concurrent_jobs: int = Field(
+        default=1, ge=1, le=64, description="Tasks that one worker decodes and cuts at the same time."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=64)] | Auto = Field(
+        default="auto", description="Chunks that one slot decodes together; auto: what measured best for the device."
+    )
+    engine: Literal["faster-whisper", "fake"] = Field(
+        default="faster-whisper", description="What turns audio into text; fake: deterministic nonsense, for tests."
+    )
+    default_whisper_model: str = Field(
+        default="base", description="Model of a task that names none: a size such as base, or a directory."
+    )
+    beam_size: int = Field(default=2, ge=1, le=10, description="Hypotheses kept while decoding; 1 is greedy.")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the model runs.")
+    compute_type: str = Field(default="auto", description="CTranslate2 precision; auto: int8 on CPU, float16 on CUDA.")
+    chunk_strategy: Literal["vad", "fixed"] = Field(
+        default="vad", description="vad: cut at pauses; fixed: cut by the clock, every CHUNK_DURATION_SECONDS."
+    )
+    chunk_duration_seconds: float = Field(
+        default=28.0, ge=5.0, le=28.0, description="Length of a chunk with CHUNK_STRATEGY=fixed, in seconds."
+    )
+
+    # --- models
+    models_dir: Path = Field(default=Path("models"), description="Where models lie and are put; one folder each.")
+    model_download: bool = Field(
+        default=True, description="Fetch a model from the Hugging Face hub when it is nowhere on this machine."
+    )
+
+    # --- API
+    api_host: str = Field(default="127.0.0.1", description="Address that the API listens on.")
+    api_port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on; 0: any free one.")
+    max_upload_bytes: int = Field(default=2 * 1024**3, ge=1, description="Largest upload, in bytes (2 GiB).")
+    max_audio_seconds: int = Field(default=86_400, ge=1, description="Longest audio, in seconds (24 h).")
+
+    # --- where things are kept
+    data_dir: Path = Field(default=Path("data"), description="Database and blobs of the embedded form.")
+    temp_dir: OptionalPath = Field(default=None, description="Scratch space; empty: DATA_DIR/tmp.")
+    mongo_url: OptionalStr = Field(
+        default=None, description="MongoDB address; empty: `parascribe serve` starts an embedded database."
+    )
+    mongo_database: str = Field(default="parascribe", description="Name of the database.")
+    storage_url: OptionalStr = Field(default=None, description="Blobs: file:///path; empty: DATA_DIR/blobs.")
+    keep_uploads: bool = Field(default=False, description="Keep the original upload after its task has ended.")
+
+    # --- surviving
+    heartbeat_seconds: float = Field(default=10.0, gt=0, description="How often a worker shows that it lives.")
+    dead_after_seconds: float = Field(
+        default=30.0, gt=0, description="A worker silent for this long is dead and its work is given to others."
+    )
+    sweep_seconds: float = Field(default=5.0, gt=0, description="How often lost work is looked for.")
+    max_chunk_attempts: int = Field(default=3, ge=1, description="Attempts before a chunk has failed for good.")
+    retry_delay_seconds: float = Field(default=1.0, ge=0, description="Delay before the second attempt; doubles.")
+    shutdown_grace_seconds: float = Field(
+        default=8.0, ge=0, description="On SIGTERM, how long running chunks may take before they are given back."
+    )
+
+    # --- logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level shown.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, JSON lines elsewhere."
+    )
+    log_file: OptionalPath = Field(default=None, description="Also write the log there, e.g. logs/stt.log.")
+
+    # --- tests
+    fake_engine: str = Field(default="{}", description="JSON for ENGINE=fake; see core/engines/fake.py.")
+
+    @property
+    def slots(self) -> int:
+        """Threads that transcribe, after ``auto`` and sequential mode."""
+        if not self.use_parallel_transcription:
+            return 1
+        return usable_cores() if self.max_parallel_workers == "auto" else self.max_parallel_workers
+
+    @property
+    def batch(self) -> int:
+        """Chunks per batch, after ``auto`` and sequential mode."""
+        if not self.use_parallel_transcription:
+            return 1
+        return 4 if self.batch_size == "auto" else self.batch_size
+
+    @property
+    def scratch_dir(self) -> Path:
+        """``TEMP_DIR``, or its default under ``DATA_DIR``."""
+        return self.temp_dir or self.data_dir / "tmp"
+
+    @property
+    def blobs_url(self) -> str:
+        """``STORAGE_URL``, or its default under ``DATA_DIR``."""
+        return self.storage_url or (self.data_dir / "blobs").absolute().as_uri()
+
+    @property
+    def cut_plan(self) -> CutPlan:
+        """How tasks accepted now are to be cut."""
+        return CutPlan(strategy=self.chunk_strategy, chunk_seconds=self.chunk_duration_seconds)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity mask, lowered by a cgroup v2 quota where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota(Path("/sys/fs/cgroup/cpu.max"))
+    return max(1, min(cores, quota)) if quota else max(1, cores)
+
+
+def _cgroup_quota(path: Path) -> int | None:
+    try:
+        limit, period = path.read_text().split()
+        return None if limit == "max" else max(1, int(limit) // int(period))
+    except (OSError, ValueError):
+        return None
