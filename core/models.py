@@ -159,16 +159,19 @@ class Task:
     finished_at: datetime | None = None
     language_probability: float | None = None
     duration_samples: int | None = None  # known when the whole file is decoded
+    declared_samples: int | None = None  # what the file says of itself, for the progress until then
     chunks_total: int | None = None  # known when the whole file is cut
     chunks_cut: int = 0  # how many are known so far
     chunks_completed: int = 0
     chunks_failed: int = 0
+    progress: float = 0.0  # 0 to 1, never falls
     coverage: Coverage = field(default_factory=Coverage)
     error: Failure | None = None
     deleted: bool = False
     owner: str | None = None  # the worker that prepares it
     fence: int = 0
-    attempts: int = 0
+    attempts: int = 0  # of preparing it
+    interruptions: int = 0  # times that a worker died while preparing it, for a reason that may not be its fault
 
     @property
     def prepared(self) -> bool:

@@ -93,7 +93,7 @@ class BlobStore(Protocol):
         """All of a blob. Raises ``BlobNotFoundError``."""
 
     def local_file(self, key: str, scratch: Path) -> AbstractAsyncContextManager[Path]:
-        """The blob as a readable file for as long as the block lasts: its own where it is one, else a copy in ``scratch``."""
+        """The blob as a file while the block lasts: its own where it is one, else a copy in ``scratch``."""
 
     def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """Every blob whose key starts with ``prefix`` (whole path segments)."""

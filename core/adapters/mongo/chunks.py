@@ -1,0 +1,223 @@
+"""The ``chunks`` collection: one document per window, found by its own id wherever that is possible.
+
+Queries that match thousands of documents are avoided on the hot path: the next pending chunk is looked for in small
+blocks of ids, since the embedded database has no limit push-down into its indexes.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from pymongo import ReturnDocument
+from pymongo.errors import BulkWriteError
+
+from core.adapters.mongo.client import Collection, Database, guarded
+from core.adapters.mongo.documents import (
+    Document,
+    chunk_document,
+    chunk_id,
+    chunk_value,
+    failure_document,
+    result_document,
+)
+from core.models import Chunk, Cut, Failure, WindowResult
+from core.states import ChunkState, chunk_sources
+
+OUT = [ChunkState.QUEUED.value, ChunkState.RUNNING.value]
+UNENDED = [ChunkState.PENDING.value, *OUT]
+BLOCK = 32  # ids looked at in one query for the next pending chunk
+NO_RESULT = {"result": 0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """Chunks and core samples of one task by state."""
+
+    chunks: dict[ChunkState, int] = field(default_factory=dict)
+    samples: dict[ChunkState, int] = field(default_factory=dict)
+
+    def count(self, *states: ChunkState) -> int:
+        """How many chunks are in one of these states."""
+        return sum(self.chunks.get(state, 0) for state in states)
+
+    def length(self, *states: ChunkState) -> int:
+        """How many core samples are in chunks of these states."""
+        return sum(self.samples.get(state, 0) for state in states)
+
+
+class ChunkStore:
+    """Chunks by task and index. ``None`` or ``False`` says that the condition of a write did not hold."""
+
+    def __init__(self, database: Database) -> None:
+        self._chunks: Collection = database["chunks"]
+
+    # --- cutting
+
+    async def add(self, task_id: str, cuts: Sequence[Cut]) -> None:
+        """Store new chunks; those that are there already stay as they are."""
+        documents = [chunk_document(task_id, cut) for cut in cuts]
+        try:
+            with guarded():
+                await self._chunks.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            if any(problem["code"] != 11000 for problem in error.details["writeErrors"]):
+                raise
+
+    async def known(self, task_id: str) -> set[int]:
+        """The indexes that an earlier attempt at cutting has stored."""
+        with guarded():
+            cursor = self._chunks.find({"task": task_id}, {"index": 1})
+            return {document["index"] async for document in cursor}
+
+    # --- credits
+
+    async def queue_next(self, task_id: str, start: int, stop: int) -> int | None:
+        """Announce the first pending chunk in ``[start, stop)``; its index, or None where there is none."""
+        for low in range(start, stop, BLOCK):
+            ids = [chunk_id(task_id, index) for index in range(low, min(low + BLOCK, stop))]
+            pending = await self._ready(ids)
+            for index in pending:
+                if await self.queue(task_id, index):
+                    return index
+        return None
+
+    async def queue(self, task_id: str, index: int) -> bool:
+        """Announce one pending chunk whose delay is over."""
+        where = {**_ready_condition(), "_id": chunk_id(task_id, index)}
+        with guarded():
+            result = await self._chunks.update_one(where, {"$set": {"state": "queued"}})
+        return result.matched_count == 1
+
+    async def unqueue(self, task_id: str) -> int:
+        """Take back every announcement of a task whose messages are lost; how many there were."""
+        with guarded():
+            where = {"task": task_id, "state": "queued"}
+            result = await self._chunks.update_many(where, {"$set": {"state": "pending"}})
+        return result.modified_count
+
+    async def out(self, task_id: str) -> int:
+        """How many chunks of the task are announced or running."""
+        with guarded():
+            return await self._chunks.count_documents({"task": task_id, "state": {"$in": OUT}})
+
+    async def queued(self, task_id: str) -> set[int]:
+        """The indexes that are announced and not yet claimed."""
+        with guarded():
+            cursor = self._chunks.find({"task": task_id, "state": "queued"}, {"index": 1})
+            return {document["index"] async for document in cursor}
+
+    async def _ready(self, ids: list[str]) -> list[int]:
+        with guarded():
+            found = await self._chunks.find({**_ready_condition(), "_id": {"$in": ids}}, {"index": 1}).to_list()
+        return sorted(document["index"] for document in found)
+
+    # --- transcribing
+
+    async def claim(self, task_id: str, index: int, owner: str) -> Chunk | None:
+        """Take an announced chunk. Counts an attempt and raises the fence."""
+        where = {"_id": chunk_id(task_id, index), "state": "queued"}
+        changes = {"$set": {"state": "running", "owner": owner}, "$inc": {"fence": 1, "attempts": 1}}
+        with guarded():
+            document = await self._chunks.find_one_and_update(where, changes, return_document=ReturnDocument.AFTER)
+        return chunk_value(document) if document else None
+
+    async def complete(self, chunk: Chunk, result: WindowResult) -> bool:
+        """Store the result if the claim still holds; False: somebody took over, throw it away."""
+        values = {"state": "done", "owner": None, "error": None, "result": result_document(result)}
+        return await self._owned(chunk, {"$set": values})
+
+    async def fail(self, chunk: Chunk, error: Failure, *, attempts_left: bool, delay_seconds: float = 0.0) -> bool:
+        """Store a failed attempt: for good, or to be tried again after the delay (on the database's clock)."""
+        values: Document = {"owner": None, "error": failure_document(error)}
+        if not attempts_left:
+            return await self._owned(chunk, {"$set": {**values, "state": "failed"}})
+        later = {"$add": ["$$NOW", int(delay_seconds * 1000)]}
+        stages = [
+            {"$set": {"owner": None, "error": {"$literal": values["error"]}, "state": "pending", "not_before": later}}
+        ]
+        return await self._owned(chunk, stages)
+
+    async def give_back(self, chunk: Chunk, *, interrupted: bool = False) -> bool:
+        """Let go without counting the attempt; ``interrupted`` counts that a worker died over it."""
+        counts = {"attempts": -1, "interruptions": 1} if interrupted else {"attempts": -1}
+        return await self._owned(chunk, {"$set": {"state": "pending", "owner": None}, "$inc": counts})
+
+    async def lost(self, chunks: Sequence[Chunk]) -> set[tuple[str, int]]:
+        """Which of these running chunks are no longer their claimant's: cancelled, deleted or taken over."""
+        ids = [chunk_id(chunk.task_id, chunk.cut.index) for chunk in chunks]
+        with guarded():
+            cursor = self._chunks.find({"_id": {"$in": ids}, "state": "running"}, {"fence": 1})
+            held = {(document["_id"], document["fence"]) async for document in cursor}
+        pairs = zip(ids, chunks, strict=True)
+        return {(chunk.task_id, chunk.cut.index) for id_, chunk in pairs if (id_, chunk.fence) not in held}
+
+    async def owned_by(self, owner: str) -> list[Chunk]:
+        """The chunks that this worker runs."""
+        with guarded():
+            documents = await self._chunks.find({"owner": owner, "state": "running"}).to_list()
+        return [chunk_value(document) for document in documents]
+
+    async def owners(self) -> set[str]:
+        """Every worker that some running chunk names."""
+        with guarded():
+            return {owner for owner in await self._chunks.distinct("owner", {"owner": {"$ne": None}}) if owner}
+
+    # --- the whole task
+
+    async def tally(self, task_id: str) -> Tally:
+        """Count chunks and core samples by state."""
+        stages: list[Document] = [
+            {"$match": {"task": task_id}},
+            {"$group": {"_id": "$state", "chunks": {"$sum": 1}, "samples": {"$sum": "$core"}}},
+        ]
+        with guarded():
+            groups = await (await self._chunks.aggregate(stages)).to_list()
+        return Tally(
+            chunks={ChunkState(group["_id"]): group["chunks"] for group in groups},
+            samples={ChunkState(group["_id"]): group["samples"] for group in groups},
+        )
+
+    async def cancel(self, task_id: str) -> None:
+        """Cancel whatever of the task has not ended; running claims lose their fence."""
+        with guarded():
+            where = {"task": task_id, "state": {"$in": chunk_sources(ChunkState.CANCELLED)}}
+            await self._chunks.update_many(where, {"$set": {"state": "cancelled", "owner": None}, "$inc": {"fence": 1}})
+
+    async def reopen(self, task_id: str) -> int:
+        """Let the failed chunks run again (retry); how many there were."""
+        zeros = {"state": "pending", "attempts": 0, "interruptions": 0, "not_before": None}
+        with guarded():
+            result = await self._chunks.update_many({"task": task_id, "state": "failed"}, {"$set": zeros})
+        return result.modified_count
+
+    async def iterate(self, task_id: str, *, results: bool = True) -> AsyncIterator[Chunk]:
+        """Every chunk in order, a page at a time, with or without what was transcribed."""
+        with guarded():
+            cursor = self._chunks.find({"task": task_id}, None if results else NO_RESULT).sort("_id", 1).batch_size(100)
+        async for document in cursor:
+            yield chunk_value(document)
+
+    async def pcm_keys(self, task_id: str, state: ChunkState) -> list[str]:
+        """The audio blobs of the chunks in one state."""
+        return [chunk.pcm_key async for chunk in self.iterate(task_id, results=False) if chunk.state is state]
+
+    async def purge(self, task_id: str) -> None:
+        """Remove every chunk of a deleted task."""
+        with guarded():
+            await self._chunks.delete_many({"task": task_id})
+
+    async def _owned(self, chunk: Chunk, changes: Document | list[Document]) -> bool:
+        """The fence: a write by a claimant counts only while its claim is the newest."""
+        where = {
+            "_id": chunk_id(chunk.task_id, chunk.cut.index),
+            "state": "running",
+            "owner": chunk.owner,
+            "fence": chunk.fence,
+        }
+        with guarded():
+            result = await self._chunks.update_one(where, changes)
+        return result.matched_count == 1
+
+
+def _ready_condition() -> Document:
+    over = {"$expr": {"$lte": ["$not_before", "$$NOW"]}}
+    return {"state": "pending", "$or": [{"not_before": None}, over]}
