@@ -95,7 +95,7 @@ class BlobStore(Protocol):
     def local_file(self, key: str, scratch: Path) -> AbstractAsyncContextManager[Path]:
         """The blob as a file while the block lasts: its own where it is one, else a copy in ``scratch``."""
 
-    def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    def iterate(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """Every blob whose key starts with ``prefix`` (whole path segments)."""
 
     async def delete(self, *keys: str) -> None:

@@ -1,6 +1,6 @@
 """Blobs as files of one directory.
 
-Not obstore's local store: that one leaves ``name#1`` files beside the blobs when the process is killed, its listing does
+Not obstore's local store: it leaves ``name#1`` files beside the blobs when the process is killed, its listing does
 not show them, and it never calls fsync. Here unfinished files lie in ``.parts``, and what is acknowledged is on disk.
 """
 
@@ -60,7 +60,7 @@ class DirectoryBlobs:
             raise BlobNotFoundError(f"There is no blob {key!r} (nothing to put in {scratch}).")
         yield path
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def iterate(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """Every blob under a prefix, folder by folder."""
         start = self._path(prefix) if prefix else self._root
         for folder in await asyncio.to_thread(lambda: [start, *(p for p in start.rglob("*") if p.is_dir())]):

@@ -57,7 +57,7 @@ class ObjectBlobs:
         finally:
             await asyncio.to_thread(copy.unlink, missing_ok=True)
 
-    async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+    async def iterate(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """Every object under a prefix, a page at a time."""
         async for page in obstore.list(self._store, prefix=prefix or None):
             for entry in page:
@@ -73,7 +73,7 @@ class ObjectBlobs:
                 continue
 
     async def _download(self, key: str, target: Path) -> None:
-        with target.open("wb") as file, _translated():  # noqa: ASYNC230 - writes below are in a thread
+        with target.open("wb") as file, _translated():
             result = await obstore.get_async(self._store, key)
             async for part in result.stream(min_chunk_size=COPY_BYTES):
                 await asyncio.to_thread(file.write, part)

@@ -196,9 +196,9 @@ class ChunkStore:
         async for document in cursor:
             yield chunk_value(document)
 
-    async def pcm_keys(self, task_id: str, state: ChunkState) -> list[str]:
-        """The audio blobs of the chunks in one state."""
-        return [chunk.pcm_key async for chunk in self.iterate(task_id, results=False) if chunk.state is state]
+    async def pcm_keys(self, task_id: str, *states: ChunkState) -> set[str]:
+        """The audio blobs of the chunks in these states."""
+        return {chunk.pcm_key async for chunk in self.iterate(task_id, results=False) if chunk.state in states}
 
     async def purge(self, task_id: str) -> None:
         """Remove every chunk of a deleted task."""

@@ -157,11 +157,7 @@ class TaskStore:
         values |= {"chunks_completed": completed, "chunks_failed": failed}
         values["error"] = failure_document(error) if error else None
         if coverage is not None:
-            values["coverage"] = {
-                "transcribed_samples": coverage.transcribed_samples,
-                "silent_samples": coverage.silent_samples,
-                "failed_samples": coverage.failed_samples,
-            }
+            values["coverage"] = _coverage_document(coverage)
         if status is not TaskStatus.COMPLETED:
             values.pop("progress")
         return await self._moved(task_id, status, {"$set": values})
@@ -175,6 +171,12 @@ class TaskStore:
         """Stop a task that has not ended; False where it has."""
         values = {"status": "cancelled", "finished_at": now(), "owner": None}
         return await self._moved(task_id, TaskStatus.CANCELLED, {"$set": values, "$inc": {"fence": 1}})
+
+    async def note_cancelled(self, task_id: str, *, completed: int, coverage: Coverage) -> None:
+        """Write where the audio of a cancelled task went."""
+        values = {"chunks_completed": completed, "coverage": _coverage_document(coverage)}
+        with guarded():
+            await self._tasks.update_one({"_id": task_id, "status": "cancelled"}, {"$set": values})
 
     async def reopen(self, task_id: str, status: TaskStatus) -> bool:
         """Let an ended task run again (retry), as ``processing`` or from the start as ``queued``."""
@@ -225,3 +227,11 @@ class TaskStore:
                 where, changes, return_document=ReturnDocument.AFTER
             )
         return task_value(document) if document else None
+
+
+def _coverage_document(coverage: Coverage) -> Document:
+    return {
+        "transcribed_samples": coverage.transcribed_samples,
+        "silent_samples": coverage.silent_samples,
+        "failed_samples": coverage.failed_samples,
+    }

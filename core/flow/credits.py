@@ -1,0 +1,60 @@
+"""How many chunk messages a task may have out, and the handing on of the next.
+
+A task with few messages out leaves room for others, so tasks share the fleet whatever their length, and to stop handing
+on is to cancel. The limit is twice what the fleet can hold in its slots: every slot finds its next batch waiting.
+"""
+
+import structlog
+
+from core.errors import BrokerUnavailableError
+from core.flow.resources import Resources
+from core.models import Task
+from core.ports import Message, Queue
+
+log = structlog.get_logger()
+
+
+class Credits:
+    """Hands on credits. Remembers per task from which index on to look; forgetting that only costs a few reads."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._chunks = resources.chunks
+        self._workers = resources.workers
+        self._broker = resources.broker
+        self._from: dict[str, int] = {}
+
+    async def limit(self, task: Task) -> int:
+        """The most messages that the task may have out."""
+        if task.max_parallel_workers is not None:
+            return task.max_parallel_workers
+        return 2 * max(1, sum(worker.slots * worker.batch for worker in await self._workers.all()))
+
+    async def top_up(self, task: Task, *, cut: int) -> int:
+        """Publish as many of the first ``cut`` chunks as the limit allows; how many."""
+        free = await self.limit(task) - await self._chunks.out(task.id)
+        return await self.hand_on(task.id, cut=cut, count=free) if free > 0 else 0
+
+    async def hand_on(self, task_id: str, *, cut: int, count: int = 1) -> int:
+        """Publish up to ``count`` pending chunks in order; how many there were."""
+        for published in range(count):
+            index = await self._chunks.queue_next(task_id, self._from.get(task_id, 0), cut)
+            if index is None:
+                return published
+            self._from[task_id] = index + 1
+            await self._publish(task_id, index)
+        return count
+
+    async def again(self, task_id: str, index: int) -> None:
+        """Publish one chunk that is to be tried again."""
+        if await self._chunks.queue(task_id, index):
+            await self._publish(task_id, index)
+
+    def look_again(self, task_id: str) -> None:
+        """Chunks before the remembered index may be pending again."""
+        self._from.pop(task_id, None)
+
+    async def _publish(self, task_id: str, index: int) -> None:
+        try:
+            await self._broker.publish(Queue.CHUNKS, Message(task_id=task_id, chunk=index))
+        except BrokerUnavailableError:
+            log.warning("chunk not announced, the sweeper will", task_id=task_id, chunk=index)

@@ -1,0 +1,92 @@
+"""Ending a task when its last chunk has ended, and removing what nobody needs any more."""
+
+from core.adapters.mongo.chunks import Tally
+from core.flow.resources import Resources
+from core.models import Coverage, Failure, Task
+from core.states import ChunkState, TaskStatus
+
+OPEN = (ChunkState.PENDING, ChunkState.QUEUED, ChunkState.RUNNING)
+UNWANTED = (ChunkState.FAILED, ChunkState.CANCELLED)
+
+
+async def settle(resources: Resources, task: Task) -> bool:
+    """Write a task's progress and, if nothing of it is left to do, its end. True where it has ended now."""
+    tally = await resources.chunks.tally(task.id)
+    if not task.prepared or tally.count(*OPEN):
+        await _note(resources, task, tally)
+        return False
+    status = final_status(tally)
+    ended = await resources.tasks.end(
+        task.id,
+        status,
+        completed=tally.count(ChunkState.DONE),
+        failed=tally.count(ChunkState.FAILED),
+        coverage=coverage_of(task, tally),
+        error=_error(status, tally),
+    )
+    if ended:
+        await tidy(resources, task.id)
+    return ended
+
+
+def final_status(tally: Tally) -> TaskStatus:
+    """What a task with these ended chunks has become. Silence throughout (no chunk at all) is a success."""
+    failed, done = tally.count(ChunkState.FAILED), tally.count(ChunkState.DONE)
+    if not failed:
+        return TaskStatus.COMPLETED
+    return TaskStatus.PARTIAL if done else TaskStatus.FAILED
+
+
+def coverage_of(task: Task, tally: Tally) -> Coverage:
+    """Where every sample went. Silence is what no chunk answers for, so the three add up by construction."""
+    cores = sum(tally.samples.values())
+    return Coverage(
+        transcribed_samples=tally.length(ChunkState.DONE),
+        silent_samples=max(0, (task.duration_samples or cores) - cores),
+        failed_samples=tally.length(*UNWANTED, *OPEN),
+    )
+
+
+async def tidy(resources: Resources, task_id: str, *, keep_upload: bool = False) -> None:
+    """Remove the blobs of an ended task that nobody will read again; a failed chunk's audio stays for a retry."""
+    task = await resources.tasks.get(task_id)
+    if task is None:
+        return
+    kept = await resources.chunks.pcm_keys(task_id, *OPEN, ChunkState.FAILED)
+    unwanted = [blob.key async for blob in resources.blobs.iterate(f"pcm/{task_id}") if blob.key not in kept]
+    if not (keep_upload or resources.keep_uploads):
+        unwanted.append(task.upload.key)
+    await resources.blobs.delete(*unwanted)
+    await resources.tasks.close(task_id)
+
+
+async def _note(resources: Resources, task: Task, tally: Tally) -> None:
+    coverage = coverage_of(task, tally)
+    failed = tally.length(ChunkState.FAILED)
+    ended = coverage.transcribed_samples + failed
+    await resources.tasks.note_progress(
+        task.id,
+        completed=tally.count(ChunkState.DONE),
+        failed=tally.count(ChunkState.FAILED),
+        coverage=Coverage(transcribed_samples=coverage.transcribed_samples, failed_samples=failed),
+        progress=_progress(task, ended, sum(tally.samples.values())),
+    )
+
+
+def _progress(task: Task, ended: int, cut: int) -> float:
+    """Share of the speech that has ended. Until the file is cut its own claim of its length stands for the whole."""
+    whole = cut if task.prepared else max(task.declared_samples or 0, cut)
+    if not whole or (not task.prepared and not task.declared_samples):
+        return 0.0
+    return min(0.99, ended / whole)
+
+
+def _error(status: TaskStatus, tally: Tally) -> Failure | None:
+    failed, total = tally.count(ChunkState.FAILED), sum(tally.chunks.values())
+    if status is TaskStatus.PARTIAL:
+        message = f"{failed} of {total} chunks failed; the rest is there. POST …/retry tries the failed ones again."
+        return Failure(code="chunks_failed", message=message)
+    if status is TaskStatus.FAILED:
+        message = f"All {total} chunks failed; GET …/chunks says why. POST …/retry tries them again."
+        return Failure(code="all_chunks_failed", message=message)
+    return None

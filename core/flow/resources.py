@@ -1,0 +1,47 @@
+"""What the moves work on; opened once per process by its composition root."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from core.adapters.blobs import open_blobs
+from core.adapters.memory_broker import MemoryBroker
+from core.adapters.mongo import ChunkStore, TaskStore, WorkerStore, connect
+from core.config import Settings
+from core.errors import InvalidRequestError
+from core.ports import BlobStore, Broker
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """Stores, blobs and broker."""
+
+    tasks: TaskStore
+    chunks: ChunkStore
+    workers: WorkerStore
+    blobs: BlobStore
+    broker: Broker
+    keep_uploads: bool = False
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open everything that ``settings`` name; closed in reverse order."""
+    if settings.mongo_url is None:
+        raise InvalidRequestError(
+            "MONGO_URL is empty. Set it to your MongoDB, or start `parascribe serve`, which brings a database along.",
+            code="invalid_settings",
+        )
+    broker = MemoryBroker()
+    async with connect(settings.mongo_url, settings.mongo_database) as database:
+        try:
+            yield Resources(
+                tasks=TaskStore(database),
+                chunks=ChunkStore(database),
+                workers=WorkerStore(database),
+                blobs=open_blobs(settings.blobs_url),
+                broker=broker,
+                keep_uploads=settings.keep_uploads,
+            )
+        finally:
+            await broker.close()
