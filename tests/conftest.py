@@ -1,0 +1,41 @@
+"""Fixtures for every layer. The store is never faked: it runs on the embedded database, which starts in about a second."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.config import Settings
+from core.flow.resources import Resources, open_resources
+from tests.support.secantus import running_database
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One database server for the whole run."""
+    with running_database(tmp_path_factory.mktemp("database")) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings with a fresh database name and fresh directories."""
+    return Settings(
+        _env_file=None,
+        mongo_url=database_url,
+        mongo_database=f"test_{uuid.uuid4().hex}",
+        data_dir=tmp_path / "data",
+        engine="fake",
+        heartbeat_seconds=0.2,
+        dead_after_seconds=0.8,
+        sweep_seconds=0.2,
+        retry_delay_seconds=0.05,
+    )
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Stores, blobs and broker on that fresh database."""
+    async with open_resources(settings) as opened:
+        yield opened
