@@ -1,0 +1,173 @@
+"""Any accepted media file to 16 kHz mono, decoded by a child process that can do nothing else (ADR 0003).
+
+Codes of the :class:`AudioError` that opening or reading raises: ``audio_unreadable``, ``no_audio_stream``,
+``audio_too_long``, ``sample_rate_out_of_range``, ``too_many_channels``, ``codec_not_allowed``, ``format_not_allowed``,
+``decompression_bomb``, ``decoder_timeout``, ``decoder_crashed``.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, Request
+from core.errors import AudioError
+from core.models import SAMPLE_RATE, Pcm
+
+_ROOT = Path(__file__).resolve().parents[2]
+# By a path of our own: -I drops the working directory, and a checkout that is run in place is not installed.
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio.decode_child import main; main()"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeLimits:
+    """What one file may cost. The defaults suit 24 h of audio."""
+
+    max_seconds: float = 86_400.0
+    max_amplification: float = 2_000.0  # decoded bytes per byte of the file, looked at after an hour of audio
+    cpu_seconds: int = 3_600
+    memory_bytes: int = 1 << 30  # address space; PyAV needs about 130 MiB of it
+    stall_seconds: float = 60.0  # without a sound while we wait for one
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MediaInfo:
+    """What the file says of itself; ``declared_seconds`` may lie. ``sandbox``: the layers that hold the decoder."""
+
+    container: str
+    codec: str
+    sample_rate: int
+    channels: int
+    declared_seconds: float | None
+    sandbox: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeReport:
+    """How the decoding ended. ``truncated``: the file broke off and the rest could not be read."""
+
+    samples: int
+    damaged_packets: int
+    truncated: bool
+
+
+class Decoder:
+    """One file being decoded. ``report`` is there once :meth:`blocks` has ended."""
+
+    def __init__(self, process: Process, stall_seconds: float) -> None:
+        self._process = process
+        self._stall_seconds = stall_seconds
+        self.info: MediaInfo
+        self.report: DecodeReport | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the child, for whoever measures it."""
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Wait until the file is open and fill in ``info``."""
+        _, body = await self._frame()
+        fields = json.loads(body)
+        self.info = MediaInfo(**{**fields, "sandbox": tuple(fields["sandbox"])})
+
+    async def blocks(self, samples: int) -> AsyncIterator[Pcm]:
+        """All audio in arrays of exactly ``samples``, the last one shorter; the child waits while nobody reads."""
+        held = bytearray()
+        while True:
+            kind, body = await self._frame()
+            if kind == b"E":
+                break
+            held += body
+            while len(held) >= samples * 2:
+                yield np.frombuffer(bytes(held[: samples * 2]), dtype=np.int16)
+                del held[: samples * 2]
+        if held:
+            yield np.frombuffer(bytes(held), dtype=np.int16)
+        self.report = DecodeReport(**json.loads(body))
+
+    async def _frame(self) -> tuple[bytes, bytes]:
+        try:
+            async with asyncio.timeout(self._stall_seconds):
+                kind, body = await self._read_frame()
+        except TimeoutError:
+            message = f"Decoding gave no sound for {self._stall_seconds:g} s and was stopped; convert the file to FLAC."
+            raise AudioError(message, code="decoder_timeout") from None
+        except asyncio.IncompleteReadError:
+            raise await self._obituary() from None
+        if kind == b"X":
+            refusal = json.loads(body)
+            raise AudioError(refusal["message"], code=refusal["code"])
+        return kind, body
+
+    async def _read_frame(self) -> tuple[bytes, bytes]:
+        assert self._process.stdout is not None
+        kind, length = FRAME_HEADER.unpack(await self._process.stdout.readexactly(FRAME_HEADER.size))
+        if length > MAX_FRAME_BYTES:  # only a decoder that was taken over would say so
+            raise AudioError("The decoder answered nonsense and was stopped.", code="decoder_crashed")
+        return kind, await self._process.stdout.readexactly(length)
+
+    async def _obituary(self) -> AudioError:
+        status = await self._process.wait()
+        if status == -signal.SIGXCPU:
+            message = "Decoding this file takes more processor time than is allowed; convert it to FLAC or WAV first."
+            return AudioError(message, code="decoder_timeout")
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return AudioError(
+            f"The decoder died on this file ({how}); the file is damaged or hostile.", code="decoder_crashed"
+        )
+
+    async def close(self) -> None:
+        """Kill the child, if it lives, and reap it."""
+        if self._process.returncode is None:
+            self._process.kill()
+        assert self._process.stdout is not None
+        while await self._process.stdout.read(65_536):  # a pipe that nobody empties is never closed
+            pass
+        await self._process.wait()
+
+
+@asynccontextmanager
+async def open_decoder(path: Path, limits: DecodeLimits) -> AsyncIterator[Decoder]:
+    """Start decoding ``path``; leaving the block ends the child at once. Raises ``AudioError``: see the module."""
+    async with _open_decoder(path, limits) as decoder:
+        yield decoder
+
+
+@asynccontextmanager
+async def _open_decoder(path: Path, limits: DecodeLimits, **for_tests: Any) -> AsyncIterator[Decoder]:
+    decoder = Decoder(await _spawn(path, limits, for_tests), limits.stall_seconds)
+    try:
+        await decoder.start()
+        yield decoder
+    finally:
+        await decoder.close()
+
+
+async def _spawn(path: Path, limits: DecodeLimits, for_tests: dict[str, Any]) -> Process:
+    request = Request(
+        rate=SAMPLE_RATE,
+        max_seconds=limits.max_seconds,
+        max_amplification=limits.max_amplification,
+        cpu_seconds=limits.cpu_seconds,
+        memory_bytes=limits.memory_bytes,
+        parent_pid=os.getpid(),
+        **for_tests,
+    )
+    command = [sys.executable, "-I", "-c", _BOOTSTRAP, str(_ROOT), json.dumps(asdict(request))]
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=file, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", limit=65_536
+        )
+    finally:
+        os.close(file)

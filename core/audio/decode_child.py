@@ -1,0 +1,269 @@
+"""The decoder's child process: the file on descriptor 0, frames of the answer on descriptor 1, nothing else.
+
+Started by ``core.audio.decode`` and by nothing else; ``core.audio.wire`` says how the two speak.
+
+Imports nothing heavy but PyAV, and all of it before the sandbox closes: afterwards no file opens, no module either.
+"""
+
+import errno
+import io
+import json
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import av
+
+from core.audio import sandbox
+from core.audio.formats import (
+    CODECS,
+    CONTAINERS,
+    GUESSED_DURATION,
+    MAX_CHANNELS,
+    MAX_RATE_HZ,
+    MAX_STREAMS,
+    MIN_RATE_HZ,
+)
+from core.audio.resample import Resampler
+from core.audio.wire import FRAME_HEADER, PCM_BYTES, Request
+
+_BOMB_AFTER_SECONDS = 3_600
+_MAX_READ_ERRORS = 64  # in a row
+
+
+class RefusedError(Exception):
+    """Why the file is not decoded, as (code, sentence)."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Report:
+    samples: int = 0
+    damaged_packets: int = 0
+    truncated: bool = False
+
+
+def main() -> None:
+    """Answer one request and exit. Every end that is not a crash is told in an ``E`` or ``X`` frame."""
+    request = Request(**json.loads(sys.argv[-1]))
+    source, sink = io.FileIO(0, closefd=False), io.FileIO(1, "w", closefd=False)
+    size = source.seek(0, io.SEEK_END)
+    source.seek(0)
+    _warm_up(request.rate)
+    layers = _shut_in(request)
+    try:
+        _answer(request, source, size, sink, layers)
+    except RefusedError as refusal:
+        _send_json(sink, b"X", {"code": refusal.args[0], "message": refusal.args[1]})
+    except MemoryError:
+        message = "Decoding this file needs more memory than is allowed; convert it to FLAC or WAV first."
+        _send_json(sink, b"X", {"code": "audio_unreadable", "message": message})
+
+
+def _warm_up(rate: int) -> None:
+    """Decode a second of silence, so that whatever Python or libav load on first use is loaded."""
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8, b"data", 8000)
+    resampler = Resampler(rate)
+    with av.open(io.BytesIO(header + b"\x80" * 8000), "r", format="wav", io_open=_refuse_nested) as container:
+        for frame in container.decode(audio=0):
+            list(resampler.feed(frame))
+    list(resampler.flush())
+
+
+def _shut_in(request: Request) -> list[str]:
+    if not request.use_sandbox:
+        return []
+    return sandbox.apply(
+        cpu_seconds=request.cpu_seconds, memory_bytes=request.memory_bytes, parent_pid=request.parent_pid
+    )
+
+
+def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, layers: list[str]) -> None:
+    report = _Report()
+    with _open(source, request) as container:
+        stream = _audio_stream(container, use_lists=request.use_lists)
+        declared = _declared_seconds(container, stream, size)
+        _check_declared(container.format.name, declared, request.max_seconds)
+        _send_json(sink, b"I", _description(container, stream, declared, layers))
+        for block in _blocks(_pcm(container, stream, request.rate, report)):
+            report.samples += len(block) // 2
+            _check_length(report.samples, size, request)
+            _send(sink, b"P", block)
+    if report.samples == 0:
+        raise RefusedError("audio_unreadable", "No sound could be decoded from the file; it is empty or damaged.")
+    ending = {name: getattr(report, name) for name in _Report.__slots__}
+    _send_json(sink, b"E", ending)
+
+
+def _open(source: io.FileIO, request: Request) -> Any:
+    file = _Named(source, request.name)
+    extra: dict[str, Any] = {}
+    if request.use_lists:
+        extra = {"options": _options(), "io_open": _refuse_nested}
+    try:
+        return av.open(file, "r", buffer_size=65_536, metadata_errors="replace", **extra)
+    except av.error.FFmpegError as error:
+        if error.errno == errno.EINVAL and request.use_lists:
+            raise RefusedError(
+                "format_not_allowed",
+                "The file's format is not one that is accepted; send WAV, FLAC, MP3, M4A/MP4, Ogg, WebM or Matroska.",
+            ) from error
+        raise RefusedError(
+            "audio_unreadable", "The file is not audio or video that can be read, or it is damaged at its start."
+        ) from error
+
+
+class _Named:
+    """The file under a name of our choice: libav looks at it, and the descriptor's number means nothing."""
+
+    def __init__(self, file: BinaryIO | io.FileIO, name: str) -> None:
+        self.name = name
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _options() -> dict[str, str]:
+    return {
+        "format_whitelist": ",".join(sorted(CONTAINERS)),
+        "codec_whitelist": ",".join(sorted(CODECS)),
+        "protocol_whitelist": "none",  # no protocol has this name; an empty list would mean all
+        "max_streams": str(MAX_STREAMS),
+        "threads": "1",
+    }
+
+
+def _refuse_nested(*_: object) -> BinaryIO:
+    """Called when a file wants another one opened, which no accepted format needs."""
+    raise PermissionError(errno.EACCES, "nested opens are refused")
+
+
+def _audio_stream(container: Any, *, use_lists: bool) -> Any:
+    if not container.streams.audio:
+        raise RefusedError("no_audio_stream", "The file has no audio track.")
+    stream = container.streams.audio[0]
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = "all"
+    context = stream.codec_context
+    if context is None or (use_lists and context.codec.name not in CODECS):
+        named = context.codec.name if context else "an unknown one"
+        raise RefusedError("codec_not_allowed", f"The audio's codec ({named}) is not accepted; convert it to FLAC.")
+    _check_shape(context.sample_rate, context.layout.nb_channels)
+    context.thread_count = 1
+    return stream
+
+
+def _check_shape(rate: int, channels: int) -> None:
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise RefusedError(
+            "sample_rate_out_of_range",
+            f"The sample rate is {rate} Hz; rates from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are accepted.",
+        )
+    if channels > MAX_CHANNELS:
+        raise RefusedError(
+            "too_many_channels", f"The audio has {channels} channels; at most {MAX_CHANNELS} are accepted."
+        )
+
+
+def _declared_seconds(container: Any, stream: Any, size: int) -> float | None:
+    candidates = [container.duration / 1e6] if container.duration else []
+    if stream.duration and stream.time_base:
+        candidates.append(float(stream.duration * stream.time_base))
+    bit_rate = stream.codec_context.bit_rate
+    if candidates and bit_rate and stream.codec_context.codec.name.startswith("pcm_"):
+        # A WAV from a pipe declares all that its length field can hold.
+        return float(min(max(candidates), size * 8 / bit_rate))
+    return max(candidates, default=None)
+
+
+def _check_declared(container: str, declared: float | None, max_seconds: float) -> None:
+    guessed = container in GUESSED_DURATION
+    if declared is not None and not guessed and declared > max_seconds + 1:
+        raise _too_long(max_seconds)
+
+
+def _check_length(samples: int, size: int, request: Request) -> None:
+    seconds = samples / request.rate
+    if seconds > request.max_seconds:
+        raise _too_long(request.max_seconds)
+    if seconds > _BOMB_AFTER_SECONDS and samples * 2 > request.max_amplification * size:
+        raise RefusedError(
+            "decompression_bomb",
+            f"The file unpacks to more than {request.max_amplification:.0f} times its size; no recording does.",
+        )
+
+
+def _too_long(max_seconds: float) -> RefusedError:
+    return RefusedError(
+        "audio_too_long", f"The audio is longer than the {max_seconds / 3600:g} h accepted here; cut it into parts."
+    )
+
+
+def _description(container: Any, stream: Any, declared: float | None, layers: list[str]) -> dict[str, Any]:
+    context = stream.codec_context
+    return {
+        "container": container.format.name,
+        "codec": context.name,
+        "sample_rate": context.sample_rate,
+        "channels": context.layout.nb_channels,
+        "declared_seconds": declared,
+        "sandbox": layers,
+    }
+
+
+def _pcm(container: Any, stream: Any, rate: int, report: _Report) -> Iterator[bytes]:
+    resampler = Resampler(rate)
+    for packet in _packets(container, stream, report):
+        for frame in _frames(packet, report):
+            _check_shape(frame.sample_rate, frame.layout.nb_channels)
+            yield from resampler.feed(frame)
+    yield from resampler.flush()
+
+
+def _packets(container: Any, stream: Any, report: _Report) -> Iterator[Any]:
+    """All packets; reading goes on after damage, and stops (``truncated``) where it makes no headway."""
+    errors = 0
+    while errors < _MAX_READ_ERRORS:
+        try:
+            for packet in container.demux(stream):
+                errors = 0
+                yield packet
+        except av.error.InvalidDataError:
+            errors += 1
+            report.damaged_packets += 1
+        except av.error.FFmpegError:
+            break
+        else:
+            return
+    report.truncated = True
+
+
+def _frames(packet: Any, report: _Report) -> Iterator[Any]:
+    try:
+        yield from packet.decode()
+    except EOFError:
+        return
+    except av.error.FFmpegError:
+        report.damaged_packets += 1
+
+
+def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks of ``PCM_BYTES``: one write and one wake-up of the parent for every two seconds."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) >= PCM_BYTES:
+            yield bytes(held[:PCM_BYTES])
+            del held[:PCM_BYTES]
+    if held:
+        yield bytes(held)
+
+
+def _send_json(sink: io.FileIO, kind: bytes, body: dict[str, Any]) -> None:
+    _send(sink, kind, json.dumps(body).encode())
+
+
+def _send(sink: io.FileIO, kind: bytes, body: bytes) -> None:
+    view = memoryview(FRAME_HEADER.pack(kind, len(body)) + body)
+    while view:
+        view = view[sink.write(view) or 0 :]

@@ -1,0 +1,29 @@
+"""What the decoder's parent and child say to each other. Imported by both, so nothing heavy may be imported from here.
+
+The child gets one :class:`Request` as JSON in its argument and the file as descriptor 0. It answers on descriptor 1 in
+frames: a kind (one byte), a length (uint32, little endian) and a body. First ``I`` (the file's description, JSON), then
+any number of ``P`` (native-endian int16 samples, at most 64 KiB), then ``E`` (the report, JSON); or at any point ``X``
+(code and message, JSON).
+"""
+
+import struct
+from dataclasses import dataclass
+
+FRAME_HEADER = struct.Struct("<cI")
+PCM_BYTES = 65_536  # the most that one P frame holds; also what a Linux pipe holds
+MAX_FRAME_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What the parent asks for. The last three are for tests that take one layer away to prove the other."""
+
+    rate: int
+    max_seconds: float
+    max_amplification: float
+    cpu_seconds: int
+    memory_bytes: int
+    parent_pid: int
+    use_sandbox: bool = True
+    use_lists: bool = True
+    name: str = ""
