@@ -1,0 +1,101 @@
+"""Where a window is silent, and word times corrected by it.
+
+Whisper's attention lets a word begin where the one before it ended, so the first word after a pause starts too early by
+up to the whole pause. The window's own energy knows better where sound begins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engines.alignment import TimedWord, within
+from core.models import SAMPLE_RATE, Pcm
+
+FRAME_SAMPLES = 160  # 10 ms
+MIN_PAUSE_SECONDS = 0.2
+MIN_CONTRAST_DB = 15.0  # less between loud and quiet: noise or music, where energy tells nothing
+REACH_SECONDS = 0.6  # a word boundary further than this from a pause has nothing to do with it
+_BLIP_FRAMES = 3  # shorter sounds inside a pause are clicks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pause:
+    """A silence in seconds from the window's start."""
+
+    start: float
+    end: float
+
+    def distance(self, time: float) -> float:
+        """How far ``time`` is outside the pause; 0 inside it."""
+        return max(self.start - time, time - self.end, 0.0)
+
+
+def find_pauses(pcm: Pcm) -> list[Pause]:
+    """Every stretch of at least 0.2 s without sound, the window's first and last ones included."""
+    loud = _loudness_db(pcm)
+    if len(loud) == 0:
+        return []
+    high, low = np.percentile(loud, 95), np.percentile(loud, 5)
+    if high - low < MIN_CONTRAST_DB:
+        return []
+    threshold = min(max(low + 8.0, high - 35.0), high - 12.0)
+    return _runs(_without_blips(loud >= threshold))
+
+
+def correct(words: Sequence[TimedWord], pauses: Sequence[Pause], seconds: float) -> list[TimedWord]:
+    """The words with the boundary nearest to each pause moved onto the pause's two edges."""
+    if not words:
+        return []
+    times = [(item.word.start, item.word.end) for item in words]
+    for pause in pauses:
+        _snap(times, pause)
+    moved = [
+        replace(item, word=replace(item.word, start=start, end=max(start, end)))
+        for item, (start, end) in zip(words, times, strict=True)
+    ]
+    return within(moved, seconds)
+
+
+def _snap(times: list[tuple[float, float]], pause: Pause) -> None:
+    boundaries = [times[0][0], *((times[i - 1][1] + times[i][0]) / 2 for i in range(1, len(times))), times[-1][1]]
+    nearest = min(range(len(boundaries)), key=lambda index: pause.distance(boundaries[index]))
+    if pause.distance(boundaries[nearest]) > REACH_SECONDS:
+        return
+    if nearest > 0:
+        start, _ = times[nearest - 1]
+        times[nearest - 1] = (min(start, pause.start), pause.start)
+    if nearest < len(times):
+        _, end = times[nearest]
+        times[nearest] = (pause.end, max(end, pause.end))
+
+
+def _loudness_db(pcm: Pcm) -> NDArray[np.float64]:
+    frames = len(pcm) // FRAME_SAMPLES
+    blocks = pcm[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES).astype(np.float64)
+    loud: NDArray[np.float64] = 10.0 * np.log10(np.mean(blocks**2, axis=1) + 1.0)
+    return loud
+
+
+def _without_blips(sound: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    cleaned = sound.copy()
+    for begin, end in _edges(sound):
+        if end - begin < _BLIP_FRAMES:
+            cleaned[begin:end] = False
+    return cleaned
+
+
+def _runs(sound: NDArray[np.bool_]) -> list[Pause]:
+    step = FRAME_SAMPLES / SAMPLE_RATE
+    return [
+        Pause(start=begin * step, end=end * step)
+        for begin, end in _edges(~sound)
+        if (end - begin) * step >= MIN_PAUSE_SECONDS
+    ]
+
+
+def _edges(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """``[begin, end)`` of every run of true values."""
+    steps = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return [(int(begin), int(end)) for begin, end in zip(steps[::2], steps[1::2], strict=True)]
