@@ -33,7 +33,7 @@ class DecodeLimits:
     """What one file may cost. The defaults suit 24 h of audio."""
 
     max_seconds: float = 86_400.0
-    max_amplification: float = 2_000.0  # decoded bytes per byte of the file, looked at after an hour of audio
+    max_amplification: float = 2_000.0  # bytes of PCM per byte of compressed audio, after an hour
     cpu_seconds: int = 3_600
     memory_bytes: int = 1 << 30  # address space; PyAV needs about 130 MiB of it
     stall_seconds: float = 60.0  # without a sound while we wait for one
@@ -53,9 +53,10 @@ class MediaInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodeReport:
-    """How the decoding ended. ``truncated``: the file broke off and the rest could not be read."""
+    """How the decoding ended. ``packet_bytes``: compressed audio read; ``truncated``: the rest could not be read."""
 
     samples: int
+    packet_bytes: int
     damaged_packets: int
     truncated: bool
 

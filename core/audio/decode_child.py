@@ -40,6 +40,7 @@ class RefusedError(Exception):
 @dataclass(kw_only=True, slots=True)
 class _Report:
     samples: int = 0
+    packet_bytes: int = 0
     damaged_packets: int = 0
     truncated: bool = False
 
@@ -88,7 +89,7 @@ def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, lay
         _send_json(sink, b"I", _description(container, stream, declared, layers))
         for block in _blocks(_pcm(container, stream, request.rate, report)):
             report.samples += len(block) // 2
-            _check_length(report.samples, size, request)
+            _check_length(report, request)
             _send(sink, b"P", block)
     if report.samples == 0:
         raise RefusedError("audio_unreadable", "No sound could be decoded from the file; it is empty or damaged.")
@@ -182,11 +183,11 @@ def _check_declared(container: str, declared: float | None, max_seconds: float) 
         raise _too_long(max_seconds)
 
 
-def _check_length(samples: int, size: int, request: Request) -> None:
-    seconds = samples / request.rate
+def _check_length(report: _Report, request: Request) -> None:
+    seconds = report.samples / request.rate
     if seconds > request.max_seconds:
         raise _too_long(request.max_seconds)
-    if seconds > _BOMB_AFTER_SECONDS and samples * 2 > request.max_amplification * size:
+    if seconds > _BOMB_AFTER_SECONDS and report.samples * 2 > request.max_amplification * report.packet_bytes:
         raise RefusedError(
             "decompression_bomb",
             f"The file unpacks to more than {request.max_amplification:.0f} times its size; no recording does.",
@@ -227,6 +228,7 @@ def _packets(container: Any, stream: Any, report: _Report) -> Iterator[Any]:
         try:
             for packet in container.demux(stream):
                 errors = 0
+                report.packet_bytes += packet.size
                 yield packet
         except av.error.InvalidDataError:
             errors += 1
