@@ -58,13 +58,18 @@ def render(format_name: str, header: TranscriptHeader, pieces: AsyncIterator[Pie
 
 
 async def _in_blocks(parts: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Larger strings, each of which can be encoded: half a surrogate pair becomes a question mark."""
     waiting: list[str] = []
     size = 0
     async for part in parts:
         waiting.append(part)
         size += len(part)
         if size >= _BLOCK_CHARACTERS:
-            yield "".join(waiting)
+            yield _encodable("".join(waiting))
             waiting, size = [], 0
     if waiting:
-        yield "".join(waiting)
+        yield _encodable("".join(waiting))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -11,11 +11,12 @@ from transcripts import Spoken, all_words, cut, heard, joined
 from core.models import SAMPLE_RATE, Chunk, Cut
 from core.transcript.overlap import normalise
 
-VOCABULARY = """
+SPOKEN_WORDS = """
 the a of and to in he was that it his with for had on not but as at by she which said from they him been would
 there what were when who them will more no so some house river morning twenty-one people government remember
 understand o'clock window tomorrow anything yesterday street children question
-""".split()
+"""
+VOCABULARY = SPOKEN_WORDS.split()
 
 
 def speech(random: Random, seconds: float) -> list[Spoken]:
