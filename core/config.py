@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=5.0, gt=0, description="How often lost work is looked for.")
     max_chunk_attempts: int = Field(default=3, ge=1, description="Attempts before a chunk has failed for good.")
     retry_delay_seconds: float = Field(default=1.0, ge=0, description="Delay before the second attempt; doubles.")
+    batch_deadline_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="Longest that one batch may take before the process is ended as hung, in seconds; 0: by its length.",
+    )
     shutdown_grace_seconds: float = Field(
         default=8.0, ge=0, description="On SIGTERM, how long running chunks may take before they are given back."
     )

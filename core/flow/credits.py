@@ -49,6 +49,12 @@ class Credits:
         if await self._chunks.queue(task_id, index):
             await self._publish(task_id, index)
 
+    async def has_more(self, task: Task) -> bool:
+        """Whether chunks of the task are still to be announced, or still to be cut."""
+        return not task.prepared or await self._chunks.has_pending(
+            task.id, self._from.get(task.id, 0), task.chunks_total or 0
+        )
+
     def look_again(self, task_id: str) -> None:
         """Chunks before the remembered index may be pending again."""
         self._from.pop(task_id, None)

@@ -6,6 +6,7 @@ from core.models import Coverage, Failure, Task
 from core.states import ChunkState, TaskStatus
 
 OPEN = (ChunkState.PENDING, ChunkState.QUEUED, ChunkState.RUNNING)
+PREPARE_AGAIN = {"preparation_failed", "worker_lost"}  # not the upload's fault: it stays for a retry
 UNWANTED = (ChunkState.FAILED, ChunkState.CANCELLED)
 
 
@@ -47,14 +48,15 @@ def coverage_of(task: Task, tally: Tally) -> Coverage:
     )
 
 
-async def tidy(resources: Resources, task_id: str, *, keep_upload: bool = False) -> None:
+async def tidy(resources: Resources, task_id: str) -> None:
     """Remove the blobs of an ended task that nobody will read again; a failed chunk's audio stays for a retry."""
     task = await resources.tasks.get(task_id)
     if task is None:
         return
     kept = await resources.chunks.pcm_keys(task_id, *OPEN, ChunkState.FAILED)
     unwanted = [blob.key async for blob in resources.blobs.iterate(f"pcm/{task_id}") if blob.key not in kept]
-    if not (keep_upload or resources.keep_uploads):
+    retryable = task.error is not None and task.error.code in PREPARE_AGAIN
+    if not (retryable or resources.keep_uploads):
         unwanted.append(task.upload.key)
     await resources.blobs.delete(*unwanted)
     await resources.tasks.close(task_id)

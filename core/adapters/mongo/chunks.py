@@ -87,12 +87,9 @@ class ChunkStore:
             result = await self._chunks.update_one(where, {"$set": {"state": "queued"}})
         return result.matched_count == 1
 
-    async def unqueue(self, task_id: str) -> int:
-        """Take back every announcement of a task whose messages are lost; how many there were."""
-        with guarded():
-            where = {"task": task_id, "state": "queued"}
-            result = await self._chunks.update_many(where, {"$set": {"state": "pending"}})
-        return result.modified_count
+    async def has_pending(self, task_id: str, start: int, stop: int) -> bool:
+        """Whether a chunk in ``[start, stop)`` waits to be announced; looks at the first few only."""
+        return bool(await self._ready([chunk_id(task_id, index) for index in range(start, min(start + BLOCK, stop))]))
 
     async def out(self, task_id: str) -> int:
         """How many chunks of the task are announced or running."""
@@ -156,10 +153,11 @@ class ChunkStore:
             documents = await self._chunks.find({"owner": owner, "state": "running"}).to_list()
         return [chunk_value(document) for document in documents]
 
-    async def owners(self) -> set[str]:
-        """Every worker that some running chunk names."""
+    async def running(self, task_id: str) -> list[Chunk]:
+        """The task's chunks that somebody runs."""
         with guarded():
-            return {owner for owner in await self._chunks.distinct("owner", {"owner": {"$ne": None}}) if owner}
+            documents = await self._chunks.find({"task": task_id, "state": "running"}).to_list()
+        return [chunk_value(document) for document in documents]
 
     # --- the whole task
 

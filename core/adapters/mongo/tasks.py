@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError
 
 from core.adapters.mongo.client import Collection, Database, guarded
 from core.adapters.mongo.documents import Document, failure_document, task_document, task_value
-from core.models import Coverage, Failure, Language, Task
+from core.models import Coverage, Failure, Task
 from core.states import TASK_ENDED, TaskStatus, task_sources
 
 PREPARABLE = [TaskStatus.QUEUED.value, TaskStatus.PREPARING.value, TaskStatus.PROCESSING.value]
@@ -104,10 +104,14 @@ class TaskStore:
         """Note what the file says of its length. False where the claim is gone: stop preparing."""
         return await self._owned(task, {"$set": {"declared_samples": samples}})
 
-    async def start_processing(self, task: Task, language: Language) -> bool:
-        """The language is known and chunks may be transcribed. False where the claim is gone."""
-        found = {"options.language": language.code, "language_probability": language.probability}
+    async def start_processing(self, task: Task, language: str, probability: float | None) -> bool:
+        """The language is known, found or given, and chunks may be transcribed. False where the claim is gone."""
+        found = {"options.language": language, "language_probability": probability}
         return await self._owned(task, {"$set": {**found, "status": "processing"}}, [*PREPARABLE])
+
+    async def holds(self, task: Task) -> bool:
+        """Whether the claim is still the newest."""
+        return await self._owned(task, {"$set": {"owner": task.owner}}, PREPARABLE)
 
     async def note_cut(self, task: Task, chunks_cut: int) -> bool:
         """Note how many chunks are known. False where the claim is gone: stop preparing."""

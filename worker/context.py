@@ -1,0 +1,32 @@
+"""What the parts of one worker process share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.config import Settings
+from core.engines.registry import EngineRegistry
+from core.flow.credits import Credits
+from core.flow.resources import Resources
+from worker.runfiles import RunFile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """One worker: its settings, what it works on, and who it is."""
+
+    settings: Settings
+    resources: Resources
+    credit: Credits
+    engines: EngineRegistry
+    worker_id: str
+    run_file: RunFile
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run files of this machine lie."""
+        return run_folder(self.settings)
+
+
+def run_folder(settings: Settings) -> Path:
+    """Where the run files of this machine lie."""
+    return settings.scratch_dir / "workers"

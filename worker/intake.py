@@ -1,0 +1,127 @@
+"""Chunk deliveries in hand, and which of them a free slot takes as its next batch.
+
+Tasks take turns, so a task of one chunk is in the next batch however many chunks another has waiting. Chunks with equal
+options may share a batch, whatever tasks they are of. At a file's end what is left is shared evenly by the slots:
+8 + 1 windows on two slots take longer than 5 + 4.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from core.models import Options
+from core.ports import Delivery
+
+LINGER_SECONDS = 0.1  # chunks of a task arrive one after the other; waiting this little fills the first batch
+
+More = Callable[[list[str]], Awaitable[bool]]  # whether any of these tasks has chunks that are not announced yet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """One delivery of a chunk message, with the options of its task."""
+
+    task_id: str
+    index: int
+    options: Options
+    delivery: Delivery
+
+
+class IntakeClosedError(Exception):
+    """The worker is leaving: there is no next batch."""
+
+
+class Intake:
+    """Holds arrivals per task; slots take batches from it."""
+
+    def __init__(self, *, slots: int, batch: int, more: More, linger_seconds: float = LINGER_SECONDS) -> None:
+        self._slots = slots
+        self._batch = batch
+        self._more = more
+        self._linger_seconds = linger_seconds
+        self._waiting: OrderedDict[str, OrderedDict[int, Arrival]] = OrderedDict()  # next task to serve first
+        self._arrived = asyncio.Condition()
+        self._taking = asyncio.Lock()
+        self._taken: set[tuple[str, int]] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return sum(len(line) for line in self._waiting.values())
+
+    @property
+    def held(self) -> set[tuple[str, int]]:
+        """Task and index of everything that waits here or is in a slot."""
+        waiting = {(task_id, index) for task_id, line in self._waiting.items() for index in line}
+        return waiting | self._taken
+
+    async def put(self, arrival: Arrival) -> None:
+        """Take in a delivery; a second one for the same chunk is done with at once."""
+        if self._closed:
+            await arrival.delivery.requeue()
+            return
+        line = self._waiting.setdefault(arrival.task_id, OrderedDict())
+        if arrival.index in line:
+            await arrival.delivery.ack()
+            return
+        line[arrival.index] = arrival
+        async with self._arrived:
+            self._arrived.notify_all()
+
+    async def take(self) -> list[Arrival]:
+        """The next batch for a free slot; waits for the first arrival, and a moment for more. Slots queue up here."""
+        async with self._taking:
+            async with self._arrived:
+                await self._arrived.wait_for(lambda: self._closed or len(self) > 0)
+            if self._closed:
+                raise IntakeClosedError
+            batch = self._pick(await self._share())
+        self._taken.update((arrival.task_id, arrival.index) for arrival in batch)
+        return batch
+
+    def done(self, batch: list[Arrival]) -> None:
+        """A slot has ended with a batch."""
+        self._taken.difference_update((arrival.task_id, arrival.index) for arrival in batch)
+
+    async def close(self) -> list[Arrival]:
+        """Give out no further batch. What waits is returned, to be given back."""
+        self._closed = True
+        everything = [arrival for line in self._waiting.values() for arrival in line.values()]
+        self._waiting.clear()
+        async with self._arrived:
+            self._arrived.notify_all()
+        return everything
+
+    async def _share(self) -> int:
+        """A full batch while there is more to come; else an even share of what is left."""
+        if self._batch == 1 or len(self) >= self._batch * self._slots:
+            return self._batch
+        if await self._more(list(self._waiting)):
+            await self._linger()
+            return self._batch
+        return max(1, min(self._batch, -(-len(self) // self._slots)))
+
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(self._linger_seconds), self._arrived:
+                await self._arrived.wait_for(lambda: len(self) >= self._batch)
+        except TimeoutError:
+            pass
+
+    def _pick(self, size: int) -> list[Arrival]:
+        batch: list[Arrival] = []
+        passed_over: set[str] = set()
+        while len(batch) < size and (task_id := self._next_task(passed_over)) is not None:
+            line = self._waiting[task_id]
+            index = next(iter(line))
+            if batch and line[index].options != batch[0].options:
+                passed_over.add(task_id)
+                continue
+            batch.append(line.pop(index))
+            self._waiting.move_to_end(task_id)  # the others' turn
+            if not line:
+                del self._waiting[task_id]
+        return batch
+
+    def _next_task(self, passed_over: set[str]) -> str | None:
+        return next((task_id for task_id in self._waiting if task_id not in passed_over), None)

@@ -1,0 +1,51 @@
+"""Who lives. A worker bumps its counter; others call it dead when that has not moved for a while on their own clock."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from core.errors import TransientError
+from worker.context import Context
+
+log = structlog.get_logger()
+
+
+async def beat(context: Context) -> None:
+    """Show that this worker lives, for ever. Declared dead by mistake (after a pause), it announces itself again."""
+    for count in itertools.count(1):
+        await asyncio.sleep(context.settings.heartbeat_seconds)
+        try:
+            if not await context.resources.workers.beat(context.worker_id, count):
+                await announce(context)
+        except TransientError as error:
+            log.warning("heartbeat not written", error=str(error))
+
+
+async def announce(context: Context) -> None:
+    """Put this worker on the list."""
+    settings = context.settings
+    await context.resources.workers.register(context.worker_id, slots=settings.slots, batch=settings.batch)
+
+
+class Observer:
+    """Remembers since when things have not changed, on this process's own monotonic clock."""
+
+    def __init__(self) -> None:
+        self._since: dict[object, tuple[object, float]] = {}
+
+    def unchanged_for(self, thing: object, state: object) -> float:
+        """Seconds since ``thing`` was first seen in this state."""
+        now = time.monotonic()
+        known, since = self._since.get(thing, (None, now))
+        if known != state:
+            since = now
+        self._since[thing] = (state, since)
+        return now - since
+
+    def forget_all_but(self, things: Iterable[object]) -> None:
+        """Drop what is not there any more."""
+        kept = set(things)
+        self._since = {thing: seen for thing, seen in self._since.items() if thing in kept}

@@ -1,0 +1,215 @@
+"""From an upload to chunks: claim the task, decode, cut, store each window and announce it, while decoding goes on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from core.audio.cutting import BLOCK_SAMPLES, Cutter
+from core.audio.decode import DecodeLimits, Decoder, open_decoder
+from core.errors import ParascribeError, PermanentError
+from core.flow.finish import tidy
+from core.flow.submit import announce
+from core.models import SAMPLE_RATE, Cut, Failure, Language, Pcm, Task, Window
+from core.ports import Delivery
+from core.states import TaskStatus
+from worker.context import Context
+from worker.progress import Progress
+from worker.turns import Turn, Turns
+
+log = structlog.get_logger()
+
+LANGUAGE_WINDOWS = 3  # speech windows that the language is found from
+HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds
+MAX_ATTEMPTS = 3
+
+
+class ClaimLostError(ParascribeError):
+    """The task was cancelled, deleted or taken over while it was being prepared."""
+
+    code = "claim_lost"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crew:
+    """What preparing needs beside the context: places, threads and the keeper of figures."""
+
+    turns: Turns
+    threads: ThreadPoolExecutor
+    progress: Progress
+
+
+class Preparer:
+    """Prepares tasks as their messages come in."""
+
+    def __init__(self, context: Context, crew: Crew) -> None:
+        self._context = context
+        self._tasks = context.resources.tasks
+        self._crew = crew
+        self.held: set[str] = set()  # tasks whose message is in hand
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Prepare one task from its message to the end, whatever that is."""
+        task_id = delivery.message.task_id
+        self.held.add(task_id)
+        try:
+            async with self._crew.turns.take() as turn:
+                task = await self._tasks.claim(task_id, self._context.worker_id)
+                if task is not None:
+                    await self._attempt(task, turn)
+            await delivery.ack()
+        finally:
+            self.held.discard(task_id)
+
+    async def _attempt(self, task: Task, turn: Turn) -> None:
+        try:
+            await _Preparation(self._context, self._crew, task).run(turn)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._tasks.give_back(task))
+            raise
+        except ClaimLostError:
+            await self._clear_up(task)
+        except PermanentError as error:
+            await self._fail(task, Failure(code=error.code, message=error.message))
+            await self._context.resources.chunks.cancel(task.id)
+            await tidy(self._context.resources, task.id)
+        except Exception as error:  # noqa: BLE001 - an unforeseen error is a failed attempt, never a dead worker
+            await self._failed_attempt(task, error)
+
+    async def _failed_attempt(self, task: Task, error: Exception) -> None:
+        log.warning("preparing failed", task_id=task.id, attempt=task.attempts, error=repr(error))
+        if task.attempts >= MAX_ATTEMPTS:
+            message = (
+                f"Preparing the audio failed {task.attempts} times ({type(error).__name__}). POST …/retry tries again."
+            )
+            await self._fail(task, Failure(code="preparation_failed", message=message))
+            return
+        await self._tasks.let_go(task)
+        await asyncio.sleep(self._context.settings.retry_delay_seconds)
+        await announce(self._context.resources, task.id)
+
+    async def _fail(self, task: Task, failure: Failure) -> None:
+        """The sweeper tidies up what a crash leaves here."""
+        if await self._tasks.fail_preparing(task, failure):
+            log.info("task failed", task_id=task.id, code=failure.code, error=failure.message)
+
+    async def _clear_up(self, task: Task) -> None:
+        """Whoever cancelled removed the blobs that were there then; we may have written one more."""
+        current = await self._tasks.get(task.id)
+        if current is not None and current.status is not TaskStatus.CANCELLED:
+            return
+        keys = [blob.key async for blob in self._context.resources.blobs.iterate(f"pcm/{task.id}")]
+        await self._context.resources.blobs.delete(*keys)
+
+
+class _Preparation:
+    """One attempt at one task."""
+
+    def __init__(self, context: Context, crew: Crew, task: Task) -> None:
+        self._context = context
+        self._resources = context.resources
+        self._crew = crew
+        self._task = task
+        self._known: set[int] = set()
+        self._held: list[tuple[Cut, Pcm]] = []  # windows that wait for the language
+        self._count = 0
+        self._core_samples = 0
+        self._started = False
+
+    async def run(self, turn: Turn) -> None:
+        """Decode and cut to the end; every window is stored and announced on the way."""
+        settings = self._context.settings
+        mode = "parallel" if settings.use_parallel_transcription else "sequential"
+        log.info(f"Using {mode} transcription mode", task_id=self._task.id, workers=settings.slots)
+        self._known = await self._resources.chunks.known(self._task.id)
+        cutter = Cutter(self._task.plan, self._on_thread)
+        async with AsyncExitStack() as stack:
+            decoder = await self._open(stack)
+            pieces = await stack.enter_async_context(aclosing(cutter.cut(self._blocks(decoder, turn))))
+            async for cut, pcm in pieces:
+                await self._add(cut, pcm)
+        await self._finish(cutter.totals.samples)
+
+    async def _open(self, stack: AsyncExitStack) -> Decoder:
+        settings = self._context.settings
+        upload = self._resources.blobs.local_file(self._task.upload.key, settings.scratch_dir)
+        path = await stack.enter_async_context(upload)
+        limits = DecodeLimits(max_seconds=settings.max_audio_seconds)
+        decoder = await stack.enter_async_context(open_decoder(path, limits))
+        seconds = decoder.info.declared_seconds
+        self._check(await self._resources.tasks.declare(self._task, round(seconds * SAMPLE_RATE) if seconds else None))
+        return decoder
+
+    async def _blocks(self, decoder: Decoder, turn: Turn) -> AsyncIterator[Pcm]:
+        """The decoder's blocks; between two of them others may go first, and the claim is looked at."""
+        count = 0
+        async for block in decoder.blocks(BLOCK_SAMPLES):
+            yield block
+            count += 1
+            await turn.pass_on()
+            if count % HOLD_BLOCKS == 0:
+                self._check(await self._resources.tasks.holds(self._task))
+
+    async def _add(self, cut: Cut, pcm: Pcm) -> None:
+        self._held.append((cut, pcm))
+        if not self._started and self._task.options.language is None and len(self._held) < LANGUAGE_WINDOWS:
+            return
+        await self._release()
+
+    async def _release(self) -> None:
+        """Store and announce what is held; the language comes first, since every chunk needs it."""
+        if not self._started:
+            await self._start()
+        for cut, pcm in self._held:
+            await self._store(cut, pcm)
+        self._held.clear()
+
+    async def _start(self) -> None:
+        language, probability = self._task.options.language, self._task.language_probability
+        if language is None:
+            found: Language = await self._on_thread(partial(self._detect, [Window(pcm=pcm) for _, pcm in self._held]))
+            language, probability = found.code, found.probability
+        self._check(await self._resources.tasks.start_processing(self._task, language, probability))
+        self._started = True
+
+    def _detect(self, windows: list[Window]) -> Language:
+        return self._context.engines.get(self._task.options.model).detect_language(windows)
+
+    async def _store(self, cut: Cut, pcm: Pcm) -> None:
+        """The audio before the chunk that names it, so that a chunk never lacks its audio."""
+        if cut.index not in self._known:
+            chunk_key = f"pcm/{self._task.id}/{cut.index:06d}"
+            await self._resources.blobs.put(chunk_key, pcm.tobytes())
+            await self._resources.chunks.add(self._task.id, [cut])
+        self._count += 1
+        self._core_samples += cut.core_end - cut.core_start
+        self._check(await self._resources.tasks.note_cut(self._task, self._count))
+        await self._context.credit.top_up(self._task, cut=self._count)
+
+    async def _finish(self, samples: int) -> None:
+        if self._held:
+            await self._release()
+        self._check(
+            await self._resources.tasks.finish_cutting(
+                self._task,
+                chunks_total=self._count,
+                duration_samples=samples,
+                silent_samples=samples - self._core_samples,
+            )
+        )
+        settings = self._context.settings
+        mode = f"in parallel (workers={settings.slots})" if settings.use_parallel_transcription else "one by one"
+        log.info(f"Transcribing {self._count} chunks {mode}...", task_id=self._task.id, seconds=samples / SAMPLE_RATE)
+        self._crew.progress.note(self._task.id)
+
+    async def _on_thread(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._crew.threads, work)
+
+    def _check(self, held: bool) -> None:
+        if not held:
+            raise ClaimLostError(f"Task {self._task.id} is no longer ours to prepare.")

@@ -1,0 +1,190 @@
+"""The slots: each takes a batch, claims its chunks, transcribes them on a thread, and goes on to the next.
+
+A chunk under which a process has died, or an engine has failed, is suspect. Suspects are transcribed alone, and at most
+one of them at a time in a process, so that one poisonous chunk cannot use up the attempts of its neighbours.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import structlog
+
+from core.engines.registry import EngineRegistry
+from core.errors import EngineCancelledError, ParascribeError, TransientError
+from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
+from core.process import EXIT_HUNG
+from worker.context import Context
+from worker.intake import Arrival, Intake, IntakeClosedError
+from worker.jobs import Jobs
+from worker.settling import Settler
+
+log = structlog.get_logger()
+
+LEAST_DEADLINE_SECONDS = 300.0
+DEADLINE_FACTOR = 40.0  # times the audio's length: no machine that anybody transcribes on is slower
+WATCH_SECONDS = 1.0
+
+
+@dataclass(kw_only=True, slots=True)
+class Batch:
+    """What one slot works on. ``unwanted`` is looked at from the engine's thread."""
+
+    options: Options
+    work: list[tuple[Arrival, Chunk, Window]]
+    unwanted: bool = False
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The claims."""
+        return [chunk for _, chunk, _ in self.work]
+
+    @property
+    def seconds(self) -> float:
+        """How much audio it is."""
+        return sum(len(window.pcm) for _, _, window in self.work) / SAMPLE_RATE
+
+
+@dataclass(kw_only=True, slots=True)
+class _Claims:
+    """Claims of one take, the suspects apart."""
+
+    healthy: list[tuple[Arrival, Chunk, Window]] = field(default_factory=list)
+    suspect: list[tuple[Arrival, Chunk, Window]] = field(default_factory=list)
+
+
+class Slots:
+    """All slots of one process."""
+
+    def __init__(self, context: Context, intake: Intake, settler: Settler, jobs: Jobs) -> None:
+        self._context = context
+        self._intake = intake
+        self._settler = settler
+        self._jobs = jobs
+        self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot")
+        self._suspect = asyncio.Lock()
+        self._running: list[Batch] = []
+
+    async def run(self) -> None:
+        """Work until the intake is closed; then the batches under way are ended with."""
+        async with asyncio.TaskGroup() as slots:
+            for _ in range(self._context.settings.slots):
+                slots.create_task(self._slot())
+
+    async def watch(self) -> None:
+        """Notice, about every second, batches that nobody wants any more: cancelled, deleted or taken over."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for batch in list(self._running):
+                try:
+                    lost = await self._context.resources.chunks.lost(batch.chunks)
+                except TransientError:
+                    continue
+                batch.unwanted = len(lost) == len(batch.work)
+
+    def abandon(self) -> None:
+        """Stop between two steps of the engine."""
+        for batch in self._running:
+            batch.unwanted = True
+
+    async def _slot(self) -> None:
+        while True:
+            try:
+                arrivals = await self._intake.take()
+            except IntakeClosedError:
+                return
+            try:
+                await self._work(arrivals)
+            finally:
+                self._intake.done(arrivals)
+
+    async def _work(self, arrivals: list[Arrival]) -> None:
+        claims = _Claims()
+        for claimed in await asyncio.gather(*(self._claim(arrival) for arrival in arrivals)):
+            if claimed is not None:
+                _, chunk, _ = claimed
+                (claims.suspect if is_suspect(chunk) else claims.healthy).append(claimed)
+        if claims.healthy:
+            await self._transcribe(Batch(options=arrivals[0].options, work=claims.healthy))
+        for one in claims.suspect:
+            async with self._suspect:
+                await self._transcribe(Batch(options=arrivals[0].options, work=[one]))
+
+    async def _claim(self, arrival: Arrival) -> tuple[Arrival, Chunk, Window] | None:
+        """The chunk and its audio; None where there is nothing to do (any more), or not now."""
+        try:
+            claim = self._context.resources.chunks.claim
+            chunk = await claim(arrival.task_id, arrival.index, self._context.worker_id)
+        except TransientError as error:
+            log.warning("chunk not claimed", task_id=arrival.task_id, chunk=arrival.index, error=str(error))
+            chunk = None
+        if chunk is None:
+            await self._settler.refused(arrival)
+            return None
+        try:
+            pcm = np.frombuffer(await self._context.resources.blobs.get(chunk.pcm_key), dtype=np.int16)
+        except ParascribeError as error:
+            await self._settler.failed(arrival, chunk, error)
+            return None
+        return arrival, chunk, Window(pcm=pcm)
+
+    async def _transcribe(self, batch: Batch) -> None:
+        self._running.append(batch)
+        try:
+            results = await self._on_thread(batch)
+        except asyncio.CancelledError:
+            batch.unwanted = True
+            await asyncio.shield(self._settler.given_back([work[0] for work in batch.work], batch.chunks))
+            raise
+        except EngineCancelledError:
+            await self._settler.given_back([work[0] for work in batch.work], batch.chunks)
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises is a failed attempt, never a dead slot
+            log.warning("batch failed", chunks=len(batch.work), error=repr(error))
+            self._later([self._settler.failed(arrival, chunk, error) for arrival, chunk, _ in batch.work])
+        else:
+            pairs = zip(batch.work, results, strict=True)
+            self._later([self._settler.completed(arrival, chunk, result) for (arrival, chunk, _), result in pairs])
+        finally:
+            self._running.remove(batch)
+
+    def _later(self, settling: Sequence[Coroutine[Any, Any, None]]) -> None:
+        """The slot need not wait for the database."""
+        for one in settling:
+            self._jobs.start(one)
+
+    async def _on_thread(self, batch: Batch) -> list[WindowResult]:
+        loop = asyncio.get_running_loop()
+        work = partial(transcribe, self._context.engines, batch)
+        try:
+            async with asyncio.timeout(self._deadline(batch)):
+                return await asyncio.shield(loop.run_in_executor(self._threads, work))
+        except TimeoutError:
+            self._end_process(batch)
+            raise
+
+    def _deadline(self, batch: Batch) -> float:
+        fixed = self._context.settings.batch_deadline_seconds
+        return fixed or max(LEAST_DEADLINE_SECONDS, DEADLINE_FACTOR * batch.seconds)
+
+    def _end_process(self, batch: Batch) -> None:
+        """A thread cannot be stopped from outside, so a hung engine costs the process; its chunks count an attempt."""
+        names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]
+        log.error("engine hung, ending the process", chunks=names)
+        self._context.run_file.blame("hung\n")
+        os._exit(EXIT_HUNG)
+
+
+def transcribe(engines: EngineRegistry, batch: Batch) -> list[WindowResult]:
+    """On a slot's thread: load the model if need be, and transcribe."""
+    engine = engines.get(batch.options.model)
+    return engine.transcribe([window for _, _, window in batch.work], batch.options, lambda: batch.unwanted)
+
+
+def is_suspect(chunk: Chunk) -> bool:
+    """Whether an engine or a process has failed on it before (this claim counts as one attempt)."""
+    return chunk.attempts > 1 or chunk.interruptions > 0

@@ -1,0 +1,54 @@
+"""Giving a dead worker's work to others. Every write carries the dead one's fence, so doing it twice is harmless."""
+
+import structlog
+
+from core.models import Chunk, Failure, Task
+from worker.context import Context
+
+log = structlog.get_logger()
+
+MAX_INTERRUPTIONS = 25  # deaths from outside under one chunk; it is then suspected all the same (an out-of-memory kill)
+
+
+async def take_over(context: Context, worker_id: str, *, crashed: bool, left: bool = False) -> set[str]:
+    """Free all that a worker owned; the tasks concerned. ``crashed``: by its work, so the attempts under way count.
+
+    ``left``: it went in order, so nothing counts at all.
+    """
+    tasks = await context.resources.tasks.owned_by(worker_id)
+    chunks = await context.resources.chunks.owned_by(worker_id)
+    for task in tasks:
+        await _free_task(context, task, crashed=crashed, left=left)
+    for chunk in chunks:
+        await free_chunk(context, chunk, crashed=crashed, left=left)
+    await context.resources.workers.remove(worker_id)
+    if tasks or chunks:
+        log.info("work taken over", worker=worker_id, crashed=crashed, tasks=len(tasks), chunks=len(chunks))
+    return {task.id for task in tasks} | {chunk.task_id for chunk in chunks}
+
+
+async def free_chunk(context: Context, chunk: Chunk, *, crashed: bool, left: bool = False) -> None:
+    """Let a chunk run again, or fail it when it has cost enough."""
+    store = context.resources.chunks
+    if crashed:
+        failure = Failure(code="worker_crashed", message="The worker process crashed while transcribing this chunk.")
+        again = chunk.attempts < context.settings.max_chunk_attempts
+        await store.fail(chunk, failure, attempts_left=again)
+    elif chunk.interruptions >= MAX_INTERRUPTIONS and not left:
+        failure = Failure(code="worker_lost", message=f"Workers died {chunk.interruptions + 1} times over this chunk.")
+        await store.fail(chunk, failure, attempts_left=False)
+    else:
+        await store.give_back(chunk, interrupted=not left)
+    context.credit.look_again(chunk.task_id)
+
+
+async def _free_task(context: Context, task: Task, *, crashed: bool, left: bool) -> None:
+    store = context.resources.tasks
+    exhausted = task.attempts >= context.settings.max_chunk_attempts if crashed else False
+    if exhausted or task.interruptions >= MAX_INTERRUPTIONS:
+        message = "Workers died again and again while preparing this task. POST …/retry tries again."
+        await store.fail_preparing(task, Failure(code="worker_lost", message=message))
+    elif crashed:
+        await store.let_go(task)
+    else:
+        await store.give_back(task, interrupted=not left)
