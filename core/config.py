@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     batch_deadline_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="Longest that one batch may take before the process is ended as hung, in seconds; 0: by its length.",
+        description="Longest that one batch may take, in seconds, before the process is ended as hung; 0: by length.",
     )
     shutdown_grace_seconds: float = Field(
         default=8.0, ge=0, description="On SIGTERM, how long running chunks may take before they are given back."

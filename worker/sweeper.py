@@ -1,4 +1,4 @@
-"""Repairs whatever a crash, a lost message or an outage left undone. Runs in every worker; all it does is idempotent."""
+"""Repairs what a crash, a lost message or an outage left undone. Runs in every worker; all it does is idempotent."""
 
 import asyncio
 
@@ -117,9 +117,10 @@ class Sweeper:
             gone = task.owner not in listed
             if gone and self._unchanged(("preparer", task.id), task.fence, settings.dead_after_seconds):
                 await self._resources.tasks.give_back(task, interrupted=True)
-        elif task.id not in self._preparer.held and self._lost(("task", task.id), task.fence):
-            if await self._resources.broker.ready(Queue.TASKS) == 0:
-                await announce(self._resources, task.id)
+            return
+        lost = task.id not in self._preparer.held and self._lost(("task", task.id), task.fence)
+        if lost and await self._resources.broker.ready(Queue.TASKS) == 0:
+            await announce(self._resources, task.id)
 
     async def _chunks(self, task: Task, listed: set[str]) -> None:
         for chunk in await self._resources.chunks.running(task.id):
