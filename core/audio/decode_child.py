@@ -10,7 +10,7 @@ import io
 import json
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -83,7 +83,7 @@ def _shut_in(request: Request) -> list[str]:
 def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, layers: list[str]) -> None:
     report = _Report()
     with _open(source, request) as container:
-        stream = _audio_stream(container, use_lists=request.use_lists)
+        stream = _audio_stream(container, check_codec="codecs" in request.lists)
         declared = _declared_seconds(container, stream, size)
         _check_declared(container.format.name, declared, request.max_seconds)
         _send_json(sink, b"I", _description(container, stream, declared, layers))
@@ -99,13 +99,12 @@ def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, lay
 
 def _open(source: io.FileIO, request: Request) -> Any:
     file = _Named(source, request.name)
-    extra: dict[str, Any] = {}
-    if request.use_lists:
-        extra = {"options": _options(), "io_open": _refuse_nested}
+    options = _options(request.lists)
+    io_open = _refuse_nested if "nested" in request.lists else None
     try:
-        return av.open(file, "r", buffer_size=65_536, metadata_errors="replace", **extra)
+        return av.open(file, "r", options=options, io_open=io_open, buffer_size=65_536, metadata_errors="replace")
     except av.error.FFmpegError as error:
-        if error.errno == errno.EINVAL and request.use_lists:
+        if error.errno == errno.EINVAL:
             raise RefusedError(
                 "format_not_allowed",
                 "The file's format is not one that is accepted; send WAV, FLAC, MP3, M4A/MP4, Ogg, WebM or Matroska.",
@@ -123,22 +122,24 @@ class _Named:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
-def _options() -> dict[str, str]:
-    return {
-        "format_whitelist": ",".join(sorted(CONTAINERS)),
-        "codec_whitelist": ",".join(sorted(CODECS)),
-        "protocol_whitelist": "none",  # no protocol has this name; an empty list would mean all
-        "max_streams": str(MAX_STREAMS),
-        "threads": "1",
+def _options(lists: Sequence[str]) -> dict[str, str]:
+    by_list = {
+        "formats": {"format_whitelist": ",".join(sorted(CONTAINERS))},
+        "codecs": {"codec_whitelist": ",".join(sorted(CODECS))},
+        "protocols": {"protocol_whitelist": "none"},  # no protocol has this name; an empty list would mean all
     }
+    options = {"max_streams": str(MAX_STREAMS), "threads": "1"}
+    for name in lists:
+        options |= by_list.get(name, {})
+    return options
 
 
 def _refuse_nested(*_: object) -> BinaryIO:
     """Called when a file wants another one opened, which no accepted format needs."""
-    raise PermissionError(errno.EACCES, "nested opens are refused")
+    raise RefusedError("format_not_allowed", "The file refers to other files or addresses; send the sound itself.")
 
 
-def _audio_stream(container: Any, *, use_lists: bool) -> Any:
+def _audio_stream(container: Any, *, check_codec: bool) -> Any:
     if not container.streams.audio:
         raise RefusedError("no_audio_stream", "The file has no audio track.")
     stream = container.streams.audio[0]
@@ -146,7 +147,7 @@ def _audio_stream(container: Any, *, use_lists: bool) -> Any:
         if other.index != stream.index:
             other.discard = "all"
     context = stream.codec_context
-    if context is None or (use_lists and context.codec.name not in CODECS):
+    if context is None or (check_codec and context.codec.name not in CODECS):
         named = context.codec.name if context else "an unknown one"
         raise RefusedError("codec_not_allowed", f"The audio's codec ({named}) is not accepted; convert it to FLAC.")
     _check_shape(context.sample_rate, context.layout.nb_channels)

@@ -40,12 +40,13 @@ _MAGIC_AT: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftypheic", "a HEIC picture"),
     (4, b"ftypmif1", "a HEIF picture"),
 )
-_TEXT: tuple[tuple[bytes, str], ...] = (
+_MARKUP: tuple[tuple[bytes, str], ...] = (
     (b"#extm3u", "a playlist"),
     (b"ffconcat", "a playlist"),
     (b"[playlist]", "a playlist"),
     (b"[reference]", "a playlist"),
-    (b"v=0", "a streaming session description"),
+    (b"v=0\r\no=", "a streaming session description"),
+    (b"v=0\no=", "a streaming session description"),
     (b"<smil", "a playlist"),
     (b"<asx", "a playlist"),
     (b"<mpd", "a streaming manifest"),
@@ -81,24 +82,20 @@ def _kind(head: bytes) -> str | None:
 
 
 def _text_kind(head: bytes) -> str | None:
-    text = _as_text(head)
-    if text is None:
-        return None
-    start = text.lstrip().lower().encode()
-    for magic, kind in _TEXT:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for magic, kind in _MARKUP:
         if start.startswith(magic):
             return kind
-    return "text"
+    return "text" if _is_text(head) else None
 
 
-def _as_text(head: bytes) -> str | None:
-    """The bytes as text, if that is what they are: UTF-8 or UTF-16 with a mark, and no control characters."""
+def _is_text(head: bytes) -> bool:
+    """True for UTF-8, or UTF-16 with a mark, without control characters."""
     encoding = "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = head.decode(encoding)
     except UnicodeDecodeError as error:
-        if error.end < len(head) - 4:  # a character that the 4 KiB cut in two is no evidence
-            return None
-        text = head[: error.start].decode(encoding)
-    printable = all(character.isprintable() or character in "\t\n\r\f\x1b" for character in text)
-    return text if printable and text else None
+        if len(head) < SNIFF_BYTES or error.start < len(head) - 4:
+            return False
+        text = head[: error.start].decode(encoding)  # the 4 KiB ended within a character
+    return all(character.isprintable() or character in "\t\n\r\f\x1b" for character in text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 FRAME_HEADER = struct.Struct("<cI")
 PCM_BYTES = 65_536  # the most that one P frame holds; also what a Linux pipe holds
 MAX_FRAME_BYTES = 1 << 20
+LISTS = ("formats", "codecs", "protocols", "nested")  # what holds libav back, apart from the sandbox
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,5 +26,5 @@ class Request:
     memory_bytes: int
     parent_pid: int
     use_sandbox: bool = True
-    use_lists: bool = True
+    lists: tuple[str, ...] = LISTS
     name: str = ""
