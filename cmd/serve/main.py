@@ -1,0 +1,3 @@
+from cli.serve import main
+
+main()
