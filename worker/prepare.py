@@ -14,6 +14,7 @@ from core.audio.cutting import BLOCK_SAMPLES, Cutter
 from core.audio.decode import DecodeLimits, Decoder, open_decoder
 from core.errors import ParascribeError, PermanentError
 from core.flow.finish import tidy
+from core.flow.removal import clear_cancelled, clear_deleted
 from core.flow.submit import announce
 from core.models import SAMPLE_RATE, Cut, Failure, Language, Pcm, Task, Window
 from core.ports import Delivery
@@ -99,12 +100,12 @@ class Preparer:
             log.info("task failed", task_id=task.id, code=failure.code, error=failure.message)
 
     async def _clear_up(self, task: Task) -> None:
-        """Whoever cancelled removed the blobs that were there then; we may have written one more."""
+        """Whoever cancelled or deleted cleared away what was there then; we may have written one chunk more."""
         current = await self._tasks.get(task.id)
-        if current is not None and current.status is not TaskStatus.CANCELLED:
-            return
-        keys = [blob.key async for blob in self._context.resources.blobs.iterate(f"pcm/{task.id}")]
-        await self._context.resources.blobs.delete(*keys)
+        if current is None:
+            await clear_deleted(self._context.resources, task)
+        elif current.status is TaskStatus.CANCELLED:
+            await clear_cancelled(self._context.resources, task.id)
 
 
 class _Preparation:

@@ -145,12 +145,21 @@ class Slots:
             await self._settler.given_back([work[0] for work in batch.work], batch.chunks)
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is a failed attempt, never a dead slot
             log.warning("batch failed", chunks=len(batch.work), error=repr(error))
-            self._later([self._settler.failed(arrival, chunk, error) for arrival, chunk, _ in batch.work])
+            await self._after_failure(batch, error)
         else:
             pairs = zip(batch.work, results, strict=True)
             self._later([self._settler.completed(arrival, chunk, result) for (arrival, chunk, _), result in pairs])
         finally:
             self._running.remove(batch)
+
+    async def _after_failure(self, batch: Batch, error: Exception) -> None:
+        """One window spoils its batch: alone, the others are none the worse, and still in their first attempt."""
+        if len(batch.work) == 1:
+            arrival, chunk, _ = batch.work[0]
+            self._later([self._settler.failed(arrival, chunk, error)])
+            return
+        for one in batch.work:
+            await self._transcribe(Batch(options=batch.options, work=[one]))
 
     def _later(self, settling: Sequence[Coroutine[Any, Any, None]]) -> None:
         """The slot need not wait for the database."""

@@ -70,14 +70,18 @@ async def delete(resources: Resources, task_id: str) -> None:
 
 
 async def purge(resources: Resources, task_id: str) -> None:
-    """Remove the remains of a task that is marked deleted; running claims lose their fence with their documents."""
+    """Remove a task that is marked deleted, its document last."""
     task = await resources.tasks.get(task_id, deleted=True)
-    if task is None:
-        return
-    await resources.chunks.purge(task_id)
-    keys = [blob.key async for blob in resources.blobs.iterate(f"pcm/{task_id}")]
+    if task is not None:
+        await clear_deleted(resources, task)
+        await resources.tasks.purge(task_id)
+
+
+async def clear_deleted(resources: Resources, task: Task) -> None:
+    """Remove the chunks and blobs of a deleted task; running claims lose their fence with their documents."""
+    await resources.chunks.purge(task.id)
+    keys = [blob.key async for blob in resources.blobs.iterate(f"pcm/{task.id}")]
     await resources.blobs.delete(task.upload.key, *keys)
-    await resources.tasks.purge(task_id)
 
 
 async def _existing(resources: Resources, task_id: str) -> Task:
