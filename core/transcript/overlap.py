@@ -15,8 +15,9 @@ from typing import Literal
 
 from core.models import SAMPLE_RATE, Cut, Segment, WindowResult
 
-REACH = round(0.6 * SAMPLE_RATE)  # two engines' times for one word differ by less
-SUBSTITUTE_REACH = round(0.3 * SAMPLE_RATE)  # where the texts differ, only the time says that it is one word
+REACH = round(1.0 * SAMPLE_RATE)  # two times for one word differ by less: a window's first word was seen 0.7 s early
+SIMILAR_REACH = round(0.6 * SAMPLE_RATE)  # where the spelling differs, the time has to speak for it
+SUBSTITUTE_REACH = round(0.3 * SAMPLE_RATE)  # where the texts differ, only the time says that it is one
 EDGE = round(0.3 * SAMPLE_RATE)  # a word this close to where its window was cut may be half a word
 SIMILAR = 0.75  # difflib's ratio from which two spellings are the same word
 
@@ -58,7 +59,8 @@ class Step:
 
     left: Heard | None
     right: Heard | None
-    anchor: bool = False  # both heard the same text
+    anchor: bool = False  # both heard the same text, or nearly
+    same: bool = False  # exactly the same text
 
     def of(self, side: Side) -> Heard | None:
         """The word that one side heard here."""
@@ -134,7 +136,7 @@ def _walk(
     while i < len(left) and j < len(right):
         gain = gains[i][j]
         if gain > 0 and best[i][j] == best[i + 1][j + 1] + gain:
-            steps.append(Step(left=left[i], right=right[j], anchor=gain >= 1))
+            steps.append(Step(left=left[i], right=right[j], anchor=gain >= 1, same=gain >= 3))
             i, j = i + 1, j + 1
         elif _left_goes_first(i, j, left, right, best):
             steps.append(Step(left=left[i], right=None))
@@ -154,7 +156,10 @@ def _left_goes_first(i: int, j: int, left: Sequence[Heard], right: Sequence[Hear
 
 
 def _gain(a: Heard, b: Heard) -> float:
-    """How much speaks for two words being one: above 1 for the same text, a little for the same moment, else 0."""
+    """How much speaks for two words being one.
+
+    3 to 4 for the same text, 1 to 2.5 for nearly the same, up to 0.5 for the same moment alone, else 0.
+    """
     apart = min(abs(a.start - b.start), abs(a.end - b.end))
     if apart > REACH:
         return 0.0
@@ -162,7 +167,7 @@ def _gain(a: Heard, b: Heard) -> float:
     late = apart / SAMPLE_RATE
     if likeness == 1:
         return 4 - late
-    if likeness >= SIMILAR:
+    if likeness >= SIMILAR and apart <= SIMILAR_REACH:
         return 2.5 - late
     return 0.5 - late if apart <= SUBSTITUTE_REACH else 0.0
 
@@ -213,13 +218,17 @@ def _choose(steps: Sequence[Step], sides: Sequence[Side], index: int, edges: tup
     if edges is None or (step.left and step.right):
         return chosen or step.left or step.right
     if chosen is not None:  # unless the other side's spelling of an anchor has it already: everyone, every one
-        anchors = [other.of(at) for other, at in zip(steps, sides, strict=True) if other.anchor and at != side]
-        return None if _covered(chosen, anchors) else chosen
+        rivals = [other.of(at) for other, at in zip(steps, sides, strict=True) if at != side and _inexact(other)]
+        return None if _covered(chosen, rivals) else chosen
     stray = step.left or step.right
     assert stray is not None
     whole = stray.end <= edges[0] if step.left else stray.start >= edges[1]
     natural = [other.of(at) for other, at in zip(steps, sides, strict=True)]
     return stray if whole and not _covered(stray, natural) else None
+
+
+def _inexact(step: Step) -> bool:
+    return step.anchor and not step.same
 
 
 def _covered(word: Heard, others: Sequence[Heard | None]) -> bool:

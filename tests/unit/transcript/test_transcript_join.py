@@ -133,6 +133,22 @@ async def test_a_whole_word_that_only_one_side_heard_is_kept():
     assert texts(await joined(left, right)) == ["alpha bravo charlie delta echo"]
 
 
+async def test_a_first_word_seen_too_early_is_still_the_same_word():
+    """Seen with Whisper base: the window's first word was placed into the pause before it, 0.7 s early."""
+    left = heard(
+        LEFT, [(" ones.", 27.83, 28.49), (" And", 28.91, 29.15), (" it", 29.15, 29.29), (" was", 29.29, 29.41)]
+    )
+    right = heard(RIGHT, [(" And", 28.03, 28.49), (" it", 28.91, 29.27), (" was", 29.27, 29.41), (" so", 29.41, 29.6)])
+    assert " ".join(texts(await joined(left, right))) == "ones. And it was so"
+
+
+async def test_a_word_stretched_over_the_next_one_does_not_swallow_it():
+    """Seen with Whisper base: a year at the end of the left window lasted over the right window's next word."""
+    left = heard(LEFT, [(" about", 28.0, 28.3), (" 1455", 28.3, 29.6)])
+    right = heard(RIGHT, [(" 1455", 28.2, 28.9), (" has", 29.0, 29.4), (" never", 29.5, 29.9)])
+    assert texts(await joined(left, right)) == ["about 1455 has never"]
+
+
 async def test_without_any_agreement_the_border_decides():
     """Nothing matches: left's words up to the border, right's after it."""
     left = heard(LEFT, evenly("aaaa bbbb cccc dddd", 28.2, every=0.4))
