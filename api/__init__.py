@@ -1,0 +1,1 @@
+"""The HTTP API: streamed uploads in, task figures and streamed transcripts out."""

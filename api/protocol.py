@@ -1,0 +1,48 @@
+"""HTTP/1.1 connections that must say what they want in time."""
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_SECONDS = 30.0
+
+
+class PromptProtocol(H11Protocol):
+    """uvicorn's own protocol with a deadline on the head of each request: it has none, so idle sockets pile up.
+
+    The keep-alive timer does not help: it starts only after a first answer, and any byte stops it.
+    """
+
+    header_seconds = HEADER_SECONDS
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A connection, and nothing said yet."""
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Over."""
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        """Bytes have come; the clock runs from the first byte of a head to its last."""
+        super().handle_events()
+        if self.conn.their_state is not h11.IDLE:
+            self._unwatch()
+        elif self.conn.trailing_data[0] and self._deadline is None:
+            self._watch()
+
+    def _watch(self) -> None:
+        self._deadline = self.loop.call_later(self.header_seconds, self._too_late)
+
+    def _unwatch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        self._deadline = None
+        self.transport.close()

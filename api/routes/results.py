@@ -1,0 +1,75 @@
+"""Routes that read what was transcribed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.context import Context, Given
+from api.faults import TaskFailedError
+from api.openapi import problems, transcript_response
+from api.routes.ids import existing
+from api.schemas import ChunkList
+from api.streams import chunks_json, primed
+from core.models import Task
+from core.states import ChunkState, TaskStatus
+from core.transcript.formats import MEDIA_TYPES, TranscriptFormat, parse_format, render
+from core.transcript.join import join
+from core.transcript.pieces import header_of
+
+router = APIRouter(tags=["results"])
+Existing = Annotated[Task, Depends(existing)]
+
+
+class TranscriptQuery(BaseModel):
+    """How the transcript is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str = Field(
+        default="json", max_length=40, json_schema_extra={"enum": [str(kind) for kind in TranscriptFormat]}
+    )
+
+
+@router.get(
+    "/tasks/{task_id}/chunks",
+    operation_id="getChunks",
+    summary="List the windows of a task",
+    response_model=ChunkList,
+    responses=problems("task_not_found"),
+)
+async def get_chunks(given: Given, task: Existing) -> StreamingResponse:
+    """Every window that is known so far, in order."""
+    parts = chunks_json(given.resources.chunks.iterate(task.id, results=False))
+    return StreamingResponse(await primed(parts), media_type="application/json")
+
+
+@router.get(
+    "/tasks/{task_id}/transcript",
+    operation_id="getTranscript",
+    summary="Read the transcript, or what is ready of it",
+    response_class=StreamingResponse,
+    responses={200: transcript_response(), **problems("task_not_found", "task_failed", "invalid_format")},
+)
+async def get_transcript(given: Given, task: Existing, query: Annotated[TranscriptQuery, Query()]) -> StreamingResponse:
+    """Rendered while it is read. If the connection ends early, so does the text: no closing chunk is sent."""
+    kind = parse_format(query.format)
+    await _check_renderable(given, task)
+    header = header_of(task)
+    parts = render(kind, header, join(given.resources.chunks.iterate(task.id)))
+    return StreamingResponse(
+        await primed(parts),
+        media_type=MEDIA_TYPES[kind],
+        headers={"X-Transcript-Complete": "true" if header.complete else "false"},
+    )
+
+
+async def _check_renderable(given: Context, task: Task) -> None:
+    """A failed task may have text all the same: of the windows before the place where the file was broken."""
+    if task.status is not TaskStatus.FAILED:
+        return
+    tally = await given.resources.chunks.tally(task.id)
+    if not tally.count(ChunkState.DONE):
+        reason = task.error.message if task.error else "its reason is not known."
+        raise TaskFailedError(f"The task failed before anything was transcribed: {reason}")

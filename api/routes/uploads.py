@@ -1,0 +1,87 @@
+"""Routes that take a file in."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.accept import accept_form, accept_raw
+from api.context import Context, Given
+from api.openapi import UPLOAD_PROBLEMS, form_body, problems, raw_body
+from api.schemas import TaskBody
+from api.views import links, task_body
+from core.models import Task
+
+router = APIRouter(tags=["uploads"])
+ACCEPTED = "Stored and queued. `Location` is where to look."
+RAW = "Send a file as the body"
+
+
+@router.post(
+    "/tasks/upload",
+    status_code=202,
+    operation_id="uploadForm",
+    summary="Send a file in a form",
+    response_description=ACCEPTED,
+    responses=problems(*UPLOAD_PROBLEMS),
+    openapi_extra=form_body(),
+)
+async def upload_form(request: Request, response: Response, given: Given) -> TaskBody:
+    """`curl -F file=@interview.mp3 -F language=en http://127.0.0.1:8000/api/v1/tasks/upload`"""
+    headers = request.headers
+    task = await accept_form(given, request.stream(), headers.get("content-type"), headers.get("content-length"))
+    return _accepted(task, response)
+
+
+@router.post(
+    "/tasks",
+    status_code=202,
+    operation_id="uploadFile",
+    summary=RAW,
+    response_description=ACCEPTED,
+    responses=problems(*UPLOAD_PROBLEMS),
+    openapi_extra=raw_body(),
+)
+@router.put(
+    "/tasks",
+    status_code=202,
+    operation_id="putFile",
+    summary=RAW,
+    response_description=ACCEPTED,
+    responses=problems(*UPLOAD_PROBLEMS),
+    openapi_extra=raw_body(),
+)
+@router.post("/tasks/", status_code=202, include_in_schema=False)
+@router.put("/tasks/", status_code=202, include_in_schema=False)
+async def upload_file(request: Request, response: Response, given: Given) -> TaskBody:
+    """`curl -T interview.mp3 'http://127.0.0.1:8000/api/v1/tasks?language=en&filename=interview.mp3'`"""
+    return _accepted(await _take(request, given, None), response)
+
+
+@router.put(
+    "/tasks/{name}",
+    status_code=202,
+    operation_id="putNamedFile",
+    summary="Send a file as the body, its name in the path",
+    response_description=ACCEPTED,
+    responses=problems(*UPLOAD_PROBLEMS),
+    openapi_extra=raw_body(),
+)
+async def upload_named(name: str, request: Request, response: Response, given: Given) -> TaskBody:
+    """`curl -T interview.mp3 http://127.0.0.1:8000/api/v1/tasks/` (curl adds the file's name to such an address)"""
+    return _accepted(await _take(request, given, name), response)
+
+
+async def _take(request: Request, given: Context, name: str | None) -> Task:
+    pairs = request.query_params.multi_items()
+    named = [text for key, text in pairs if key == "filename"]
+    return await accept_raw(
+        given,
+        request.stream(),
+        [(key, text) for key, text in pairs if key != "filename"],
+        filename=named[-1] if named else name,
+        content_type=request.headers.get("content-type"),
+        length=request.headers.get("content-length"),
+    )
+
+
+def _accepted(task: Task, response: Response) -> TaskBody:
+    response.headers["Location"] = links(task.id).self
+    return task_body(task)

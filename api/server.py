@@ -1,0 +1,118 @@
+"""uvicorn in a loop that somebody else owns, signals included."""
+
+import asyncio
+import contextlib
+import errno
+import math
+import socket
+from collections.abc import Callable, Iterator
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from api.protocol import PromptProtocol
+from core.config import Settings
+from core.errors import InvalidRequestError
+
+log = structlog.get_logger()
+
+HEAD_BYTES = 64 * 1024  # a prompt of 4,000 characters in the query, each up to 12 bytes once encoded
+KEEP_ALIVE_SECONDS = 15
+BACKLOG = 1_024
+
+
+class ApiServer:
+    """Serves one application on the address of the settings, bound from the start.
+
+    Raises ``InvalidRequestError`` (``invalid_settings``) where that address cannot be had. ``listening`` is set when
+    requests are answered; ``port`` is the real one, also where ``API_PORT`` is 0.
+    """
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self.listening = asyncio.Event()
+        self._socket = bind(settings.api_host, settings.api_port)
+        self._host = settings.api_host
+        self._server = _Server(_config(app, settings), self._announce)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)  # noqa: S104  compared
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    async def run(self) -> None:
+        """Serve until :meth:`stop`; then no new requests, and those under way may finish within the grace time."""
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._socket.close()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Ask it to end; ``at_once`` leaves what is under way unfinished."""
+        self._server.should_exit = True
+        self._server.force_exit = self._server.force_exit or at_once
+
+    def _announce(self) -> None:
+        self.listening.set()
+        log.info("listening", url=self.url, port=self.port)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals alone, and tells when it has started."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = announce
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The process's owner has them."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self._tell()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``InvalidRequestError`` with a sentence that names the setting to change."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise InvalidRequestError(_refusal(host, port, error), code="invalid_settings") from error
+
+
+def _refusal(host: str, port: int, error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"API_HOST {host!r} is no address of this machine. Use 127.0.0.1, or 0.0.0.0 for all of its addresses."
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use by another program. Set API_PORT to a free one, or to 0 for any."
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs more rights than this process has. Set API_PORT to one above 1023."
+    return f"Port {port} of {host!r} cannot be listened on: {error.strerror}. Set API_PORT or API_HOST."
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=PromptProtocol,
+        ws="none",
+        lifespan="off",  # what the application works on is opened and closed around it
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # nobody in front is trusted unasked
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
+    )
