@@ -2,6 +2,7 @@
 
 import struct
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -56,13 +57,15 @@ def encode(
     """``pcm`` in another format; the container follows from the file's name. ``video``: the codec of a film with it."""
     with av.open(str(path), "w") as output:
         pictures = _add_video(output, video) if video else None
-        stream = output.add_stream(codec, rate=rate, layout=layout)
+        stream = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
+        if codec == "wmav2":
+            stream.bit_rate = 128_000  # it has no default
         if pictures is not None:
             _show(output, pictures, seconds=len(pcm) / SAMPLE_RATE)
         context = stream.codec_context
         resampler = av.AudioResampler(context.format, layout, rate, frame_size=_frame_size(stream))
         frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = SAMPLE_RATE
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
         for piece in (*resampler.resample(frame), *resampler.resample(None)):
             output.mux(stream.encode(piece))
         output.mux(stream.encode(None))
@@ -70,7 +73,8 @@ def encode(
 
 
 def _frame_size(stream: av.AudioStream) -> int:
-    stream.codec_context.open()
+    if not stream.codec_context.is_open:
+        stream.codec_context.open()
     return stream.codec_context.frame_size or 1_024
 
 

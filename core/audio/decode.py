@@ -53,11 +53,17 @@ class MediaInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodeReport:
-    """How the decoding ended. ``packet_bytes``: compressed audio read; ``truncated``: the rest could not be read."""
+    """How the decoding ended.
+
+    ``packet_bytes``: compressed audio read; ``filled_samples``: silence put where the file's time stamps have a gap;
+    ``truncated``: the file broke off and the rest could not be read.
+    """
+
 
     samples: int
     packet_bytes: int
     damaged_packets: int
+    filled_samples: int
     truncated: bool
 
 
@@ -66,7 +72,7 @@ class Decoder:
 
     def __init__(self, process: Process, stall_seconds: float) -> None:
         self._process = process
-        self._stall_seconds = stall_seconds
+        self.stall_seconds = stall_seconds
         self.info: MediaInfo
         self.report: DecodeReport | None = None
 
@@ -98,10 +104,10 @@ class Decoder:
 
     async def _frame(self) -> tuple[bytes, bytes]:
         try:
-            async with asyncio.timeout(self._stall_seconds):
+            async with asyncio.timeout(self.stall_seconds):
                 kind, body = await self._read_frame()
         except TimeoutError:
-            message = f"Decoding gave no sound for {self._stall_seconds:g} s and was stopped; convert the file to FLAC."
+            message = f"Decoding gave no sound for {self.stall_seconds:g} s and was stopped; convert the file to FLAC."
             raise AudioError(message, code="decoder_timeout") from None
         except asyncio.IncompleteReadError:
             raise await self._obituary() from None

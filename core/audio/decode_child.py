@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import av
+from av.stream import Discard
 
 from core.audio import sandbox
 from core.audio.formats import (
@@ -27,6 +28,7 @@ from core.audio.formats import (
     MIN_RATE_HZ,
 )
 from core.audio.resample import Resampler
+from core.audio.timeline import Timeline
 from core.audio.wire import FRAME_HEADER, PCM_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
@@ -42,6 +44,7 @@ class _Report:
     samples: int = 0
     packet_bytes: int = 0
     damaged_packets: int = 0
+    filled_samples: int = 0
     truncated: bool = False
 
 
@@ -145,7 +148,7 @@ def _audio_stream(container: Any, *, check_codec: bool) -> Any:
     stream = container.streams.audio[0]
     for other in container.streams:
         if other.index != stream.index:
-            other.discard = "all"
+            other.discard = Discard.all
     context = stream.codec_context
     if context is None or (check_codec and context.codec.name not in CODECS):
         named = context.codec.name if context else "an unknown one"
@@ -214,12 +217,24 @@ def _description(container: Any, stream: Any, declared: float | None, layers: li
 
 
 def _pcm(container: Any, stream: Any, rate: int, report: _Report) -> Iterator[bytes]:
-    resampler = Resampler(rate)
+    resampler, timeline = Resampler(rate), Timeline()
     for packet in _packets(container, stream, report):
         for frame in _frames(packet, report):
             _check_shape(frame.sample_rate, frame.layout.nb_channels)
+            missing = round(timeline.gap(frame) * rate)
+            if missing:
+                report.filled_samples += missing
+                yield from resampler.flush()
+                yield from _silence(missing)
             yield from resampler.feed(frame)
     yield from resampler.flush()
+
+
+def _silence(samples: int) -> Iterator[bytes]:
+    while samples > 0:
+        step = min(samples, PCM_BYTES // 2)
+        yield bytes(step * 2)
+        samples -= step
 
 
 def _packets(container: Any, stream: Any, report: _Report) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""A first look at an upload: is it plainly something else than audio or video? Reads a few bytes and decides nothing more.
+"""A first look at an upload: is it plainly something else than audio or video?
 
 What passes here may still be refused by the decoder; what is refused here was spared a place in the queue.
 """

@@ -26,7 +26,7 @@ def curve(*runs: tuple[float, float]) -> Probabilities:
 
 
 def audio_for(probabilities: Probabilities, missing: int = 0) -> Pcm:
-    """Audio whose samples tell their position, loud where there is speech; ``missing`` samples short of whole frames."""
+    """A ramp, loud where there is speech; ``missing`` samples short of whole frames."""
     count = max(0, len(probabilities) * FRAME_SAMPLES - missing)
     ramp = np.arange(count) % 997
     loud = np.repeat(probabilities >= 0.5, FRAME_SAMPLES)[:count]

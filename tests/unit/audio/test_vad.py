@@ -1,5 +1,7 @@
 """The voice detector as a stream."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +18,7 @@ def run(audio: Pcm, *cuts: int) -> Probabilities:
     """The probabilities of ``audio``, fed in pieces that end at ``cuts``."""
     vad = StreamingVad()
     edges = sorted({0, len(audio), *cuts})
-    parts = [vad.feed(audio[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    parts = [vad.feed(audio[start:end]) for start, end in pairwise(edges)]
     return np.concatenate([*parts, vad.finish()])
 
 
