@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import sys
 
-from pydantic import ValidationError
-
 from cli.data_lock import locked
 from cli.database import Database
 from cli.errors import CommandError, ConfigurationError
 from cli.ports import free_port, is_free
 from cli.processes import Program
+from cli.settings import load_settings
 from cli.supervisor import Supervisor
 from core.config import Settings
 from core.logs import configure
@@ -26,18 +25,6 @@ def main() -> None:
         sys.stderr.write(f"{error.message}\n")
         code = error.exit_code
     sys.exit(code)
-
-
-def load_settings(**overrides: object) -> Settings:
-    """The settings; an override that is not None wins. Raises ``ConfigurationError``, one line a fault."""
-    try:
-        given = {name: value for name, value in overrides.items() if value is not None}
-        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
-    except ValidationError as error:
-        faults = (
-            f"{str(fault['loc'][0]).upper()}: {fault['msg']} (it is {fault['input']!r})." for fault in error.errors()
-        )
-        raise ConfigurationError("\n".join((*faults, "Change it in the environment or in .env."))) from error
 
 
 def serve(settings: Settings, *, app_command: tuple[str, ...] = EMBEDDED) -> int:
