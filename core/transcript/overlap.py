@@ -15,7 +15,7 @@ from typing import Literal
 
 from core.models import SAMPLE_RATE, Cut, Segment, WindowResult
 
-REACH = round(1.0 * SAMPLE_RATE)  # two times for one word differ by less: a window's first word was seen 0.7 s early
+REACH = round(1.0 * SAMPLE_RATE)  # one word's two times differ by less; a window's first word may be 0.7 s early
 SIMILAR_REACH = round(0.6 * SAMPLE_RATE)  # where the spelling differs, the time has to speak for it
 SUBSTITUTE_REACH = round(0.3 * SAMPLE_RATE)  # where the texts differ, only the time says that it is one
 EDGE = round(0.3 * SAMPLE_RATE)  # a word this close to where its window was cut may be half a word

@@ -7,7 +7,7 @@ from transcripts import said, word
 from core.transcript.cues import columns, cues
 
 letters = st.text(st.characters(categories=["L", "M", "N", "P"]), min_size=1, max_size=60)
-spoken = st.lists(st.tuples(letters, st.floats(0, 3), st.floats(0, 2)), min_size=1, max_size=60)
+spoken = st.lists(st.tuples(letters, st.floats(0, 9), st.floats(0, 2)), min_size=1, max_size=60)
 
 
 def segment_of(words, lead=" "):
@@ -50,6 +50,14 @@ def test_words_are_not_torn_from_what_clings_to_them():
     words = [word(" aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0, 1), word(" don", 1, 1.5), word("'t", 1.5, 2)]
     [cue] = cues(said("".join(w.text for w in words), 0, 2, *words), spaces=True)
     assert cue.lines == ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "don't")
+
+
+def test_a_word_longer_than_a_line_is_cut():
+    """A loop of the engine, or an address: it fills lines, and its parts share its time."""
+    made = list(cues(segment_of([("x" * 100, 2.0, 0)]), spaces=True))
+    assert "".join(line for cue in made for line in cue.lines) == "x" * 100
+    assert all(len(line) <= 42 for cue in made for line in cue.lines)
+    assert made[-1].end_ms == 2000
 
 
 def test_full_width_characters_take_two_columns():

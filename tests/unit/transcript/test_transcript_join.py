@@ -134,19 +134,39 @@ async def test_a_whole_word_that_only_one_side_heard_is_kept():
 
 
 async def test_a_first_word_seen_too_early_is_still_the_same_word():
-    """Seen with Whisper base: the window's first word was placed into the pause before it, 0.7 s early."""
-    left = heard(
-        LEFT, [(" ones.", 27.83, 28.49), (" And", 28.91, 29.15), (" it", 29.15, 29.29), (" was", 29.29, 29.41)]
-    )
-    right = heard(RIGHT, [(" And", 28.03, 28.49), (" it", 28.91, 29.27), (" was", 29.27, 29.41), (" so", 29.41, 29.6)])
-    assert " ".join(texts(await joined(left, right))) == "ones. And it was so"
+    """An alignment may put a window's first word into the pause before it, 0.7 s early."""
+    left = heard(LEFT, [(" ones.", 27.0, 27.4), (" And", 28.93, 29.05), (" it", 29.15, 29.29), (" was", 29.29, 29.41)])
+    right = heard(RIGHT, [(" And", 28.3, 28.4), (" it", 29.1, 29.27), (" was", 29.27, 29.41), (" so", 29.41, 29.6)])
+    assert texts(await joined(left, right)) == ["ones. And it was so"]
+
+
+async def test_before_the_first_agreement_the_left_is_believed():
+    """The right had only begun to hear: what it made of the words before the first common one does not count."""
+    left = heard(LEFT, evenly("xxxx yyyy zzzz common", 28.75, every=0.25, length=0.2))
+    right = heard(RIGHT, evenly("pppp qqqq rrrr common", 28.75, every=0.25, length=0.2))
+    assert texts(await joined(left, right)) == ["xxxx yyyy zzzz common"]
+
+
+async def test_after_the_last_agreement_the_right_is_believed():
+    """The left was about to stop: what it made of the words after the last common one does not count."""
+    left = heard(LEFT, evenly("common xxxx yyyy zzzz", 28.3, every=0.2, length=0.15))
+    right = heard(RIGHT, evenly("common pppp qqqq rrrr", 28.3, every=0.2, length=0.15))
+    assert texts(await joined(left, right)) == ["common pppp qqqq rrrr"]
+
+
+async def test_windows_that_are_no_neighbours_are_not_fused():
+    """A chunk between them is not known yet: each counts for its own core alone."""
+    other = heard(cut(2, (58, 87), left=1), [(" no", 57.2, 57.5), (" yes", 58.3, 58.6)])
+    assert texts(await joined(heard(LEFT, evenly("a b c d e", 28.0)), other)) == ["a b c", "yes"]
 
 
 async def test_a_word_stretched_over_the_next_one_does_not_swallow_it():
     """Seen with Whisper base: a year at the end of the left window lasted over the right window's next word."""
     left = heard(LEFT, [(" about", 28.0, 28.3), (" 1455", 28.3, 29.6)])
     right = heard(RIGHT, [(" 1455", 28.2, 28.9), (" has", 29.0, 29.4), (" never", 29.5, 29.9)])
-    assert texts(await joined(left, right)) == ["about 1455 has never"]
+    pieces = await joined(left, right)
+    assert texts(pieces) == ["about 1455 has never"]
+    assert [(w.start, w.end) for w in all_words(pieces)][1:3] == [(28.3, 29.0), (29.0, 29.4)]
 
 
 async def test_without_any_agreement_the_border_decides():
