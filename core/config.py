@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         description="Longest that one batch may take, in seconds, before the process is ended as hung; 0: by length.",
     )
     shutdown_grace_seconds: float = Field(
-        default=8.0, ge=0, description="On SIGTERM, how long running chunks may take before they are given back."
+        default=6.0, ge=0, description="On SIGTERM, how long running chunks may take before they are given back."
     )
 
     # --- logs

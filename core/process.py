@@ -1,15 +1,70 @@
-"""How our processes end: exit codes, and what the signals of whoever runs them mean."""
+"""How each of our processes begins and ends: settings, logs, patience with the database, signals, exit codes."""
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: something we need is away; starting again may help
+import structlog
+from pydantic import ValidationError
+
+from core import logs
+from core.config import Settings
+from core.errors import PermanentError, StoreUnavailableError
+from core.flow.resources import Resources, open_resources
+
+log = structlog.get_logger()
+
 EXIT_HUNG = 70  # EX_SOFTWARE: an engine hung; starting again helps
-EXIT_CONFIG = 78  # EX_CONFIG: starting again cannot help
-
+EXIT_CONFIG = 78  # EX_CONFIG: started again with the same settings it would fail again
 ENDING = (signal.SIGTERM, signal.SIGINT)
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.5, 10.0
+
+Body = Callable[[Settings, Resources, asyncio.Event], Awaitable[None]]
+
+
+def run(body: Body) -> None:
+    """Read the settings, open the resources, and run ``body`` until SIGTERM or Ctrl-C sets its event. Never returns.
+
+    A second signal ends the process at once; what it leaves half done is repaired like a crash. Settings that cannot
+    work end it with 78 and a sentence on stderr.
+    """
+    try:
+        settings = Settings()
+        logs.configure(settings)
+        asyncio.run(_run(body, settings))
+        status = 0
+    except ValidationError as error:
+        status = _refuse("; ".join(f"{_name(fault['loc'])}: {fault['msg']}" for fault in error.errors()))
+    except PermanentError as error:
+        status = _refuse(error.message)
+    sys.stderr.flush()
+    os._exit(status)  # a thread that is still inside the engine must not hold up the end
+
+
+async def _run(body: Body, settings: Settings) -> None:
+    stop = asyncio.Event()
+    on_signal(stop.set)
+    async with resources_when_there(settings, stop) as resources:
+        if resources is not None:
+            await body(settings, resources, stop)
+
+
+@asynccontextmanager
+async def resources_when_there(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Resources | None]:
+    """The resources, however long the database is away; None where the process is to end before that."""
+    async with AsyncExitStack() as stack:
+        resources, delay = None, FIRST_DELAY_SECONDS
+        while resources is None and not stop.is_set():
+            try:
+                resources = await stack.enter_async_context(open_resources(settings))
+            except StoreUnavailableError as error:
+                log.warning("waiting for the database", reason=error.message, next_try_seconds=delay)
+                await _wait(stop, delay)
+                delay = min(2 * delay, LONGEST_DELAY_SECONDS)
+        yield resources
 
 
 def on_signal(stop: Callable[[], None]) -> None:
@@ -28,3 +83,20 @@ def on_signal(stop: Callable[[], None]) -> None:
 
 def _end_at_once(number: int, _frame: object) -> None:
     os._exit(128 + number)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
+def _name(place: tuple[int | str, ...]) -> str:
+    return str(place[0]).upper() if place else "settings"
+
+
+def _refuse(sentence: str) -> int:
+    sys.stderr.write(f"parascribe: {sentence}\n")
+    return EXIT_CONFIG

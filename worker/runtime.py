@@ -13,7 +13,7 @@ import structlog
 
 from core.config import Settings
 from core.engines.registry import EngineRegistry
-from core.errors import TransientError
+from core.errors import ParascribeError, TransientError
 from core.flow.credits import Credits
 from core.flow.resources import Resources
 from core.models import Options
@@ -86,6 +86,7 @@ class Worker:
         async with contextlib.AsyncExitStack() as stack:
             for upkeep in (beat(context), self._sweeper.run(), self._slots.watch()):
                 self._upkeep.start(upkeep)
+            self._upkeep.start(self._warm_up())
             await self._consume(stack)
             work = asyncio.create_task(self._slots.run())
             self.ready.set()
@@ -96,6 +97,14 @@ class Worker:
             await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
         await self._wind_down(work)
+
+    async def _warm_up(self) -> None:
+        """Load the default model before the first task needs it; one that is missing is told of at once."""
+        model = self._context.settings.default_whisper_model
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._context.engines.warm, model)
+        except ParascribeError as error:
+            log.error(error.message, model=model, code=error.code)
 
     async def _consume(self, stack: contextlib.AsyncExitStack) -> None:
         settings, broker = self._context.settings, self._context.resources.broker

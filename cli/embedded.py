@@ -1,0 +1,37 @@
+"""API and worker in one process: the app that `parascribe serve` keeps running."""
+
+import asyncio
+
+from api.app import create_app
+from api.server import ApiServer
+from core import process
+from core.config import Settings
+from core.flow.resources import Resources
+from worker.runtime import Worker, open_context
+
+
+def main() -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    process.run(serve)
+
+
+async def serve(settings: Settings, resources: Resources, stop: asyncio.Event) -> None:
+    """Serve and work until ``stop`` is set. New requests are refused first, then the worker leaves in order."""
+    async with open_context(settings, resources) as context:
+        worker = Worker(context)
+
+        async def worker_ready() -> dict[str, str]:
+            return {"worker": "ok" if worker.ready.is_set() and not stop.is_set() else "The worker is not ready."}
+
+        server = ApiServer(create_app(settings, resources, ready=worker_ready, credit=context.credit), settings)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker.run())
+            serving = group.create_task(server.run())
+            await asyncio.wait({serving, group.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            stop.set()
+            server.stop()
+            worker.stop()
+
+
+if __name__ == "__main__":
+    main()
