@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.features import Spectrogram
-from core.engines.quality import Attempt
+from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
 from core.models import Options
 
@@ -35,7 +35,7 @@ class Decoder:
         """The encoder's output for one window: a batch in the encoder is slower per window than one by one."""
         return np.asarray(self._model.encode(storage(spectrogram), to_cpu=True), dtype=np.float32)
 
-    def decode(self, encoded: Encoded, options: Options, *, temperature: float = 0.0) -> list[Attempt]:
+    def decode(self, encoded: Encoded, options: Options, search: Search) -> list[Attempt]:
         """One attempt for each encoded window, decoded as one batch, without timestamp tokens."""
         results = self._model.generate(
             storage(encoded),
@@ -44,9 +44,9 @@ class Decoder:
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=self._book.suppressed(options),
-            **_search(options.beam_size, temperature),
+            **_arguments(search),
         )
-        return [self._attempt(result, options, temperature) for result in results]
+        return [self._attempt(result, options, search.temperature) for result in results]
 
     def _attempt(self, result: Any, options: Options, temperature: float) -> Attempt:
         speaker = self._book.speaker(options)
@@ -62,15 +62,15 @@ class Decoder:
         )
 
 
-def _search(beam_size: int, temperature: float) -> dict[str, Any]:
-    if temperature > 0:
+def _arguments(search: Search) -> dict[str, Any]:
+    if search.temperature > 0:
         return {
             "beam_size": 1,
             "num_hypotheses": BEST_OF,
             "sampling_topk": 0,
-            "sampling_temperature": temperature,
+            "sampling_temperature": search.temperature,
         }
-    return {"beam_size": beam_size, "patience": 1.0}
+    return {"beam_size": search.beam_size, "no_repeat_ngram_size": search.no_repeat_tokens}
 
 
 def stack(encoded: Sequence[Encoded]) -> Encoded:

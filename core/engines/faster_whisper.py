@@ -16,7 +16,7 @@ from core.engines.decoding import Decoder, Encoded, stack, storage
 from core.engines.features import new_extractor, spectrogram
 from core.engines.model_files import ModelFiles
 from core.engines.pauses import correct, find_pauses
-from core.engines.quality import Attempt, flags, settle
+from core.engines.quality import Attempt, Search, flags, settle
 from core.engines.segmenting import segments_of
 from core.engines.tokens import TokenBook
 from core.errors import EngineCancelledError, EngineError
@@ -135,7 +135,8 @@ class _Batch:
     def results(self) -> list[WindowResult]:
         encoded = stack([self._encoded(pcm) for pcm in self._heard])
         self._check()
-        firsts = self._parts.decoder.decode(encoded, self._options, temperature=self._options.temperature)
+        search = Search(beam_size=self._options.beam_size, temperature=self._options.temperature)
+        firsts = self._parts.decoder.decode(encoded, self._options, search)
         attempts = [self._settled(first, encoded[index : index + 1]) for index, first in enumerate(firsts)]
         self._check()
         texts = [() if attempt.silent else attempt.tokens for attempt in attempts]
@@ -152,11 +153,11 @@ class _Batch:
     def _settled(self, first: Attempt, encoded: Encoded) -> Attempt:
         if self._options.temperature > 0:
             return first
-        return settle(first, lambda temperature: self._again(encoded, temperature))
+        return settle(first, lambda search: self._again(encoded, search))
 
-    def _again(self, encoded: Encoded, temperature: float) -> Attempt:
+    def _again(self, encoded: Encoded, search: Search) -> Attempt:
         self._check()
-        return self._parts.decoder.decode(encoded, self._options, temperature=temperature)[0]
+        return self._parts.decoder.decode(encoded, self._options, search)[0]
 
     def _check(self) -> None:
         if self._cancelled():

@@ -17,7 +17,14 @@ FRAME_SAMPLES = 160  # 10 ms
 MIN_PAUSE_SECONDS = 0.2
 MIN_CONTRAST_DB = 15.0  # less between loud and quiet: noise or music, where energy tells nothing
 REACH_SECONDS = 0.6  # a word boundary further than this from a pause has nothing to do with it
-_BLIP_FRAMES = 3  # shorter sounds inside a pause are clicks
+_DEPTH_DB = 20.0  # a pause is this far below loud speech; soft consonants are quieter, but shorter than a pause
+_RISE_DB = 6.0  # what stands out of a pause's own noise by this is the soft edge of a word
+_EDGE_FRAMES = 15  # such an edge is at most 150 ms long
+_NOISE_FRAMES = 30  # the noise beside an edge is judged over 300 ms: rooms change where recordings are joined
+_BLIP_FRAMES = 5  # sounds inside a pause shorter than this, after smoothing over three frames, are clicks
+
+
+Loudness = NDArray[np.float64]  # shape (frames,), decibels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,15 +40,32 @@ class Pause:
 
 
 def find_pauses(pcm: Pcm) -> list[Pause]:
-    """Every stretch of at least 0.2 s without sound, the window's first and last ones included."""
+    """Every stretch of at least 0.2 s without speech, the window's first and last ones included."""
     loud = _loudness_db(pcm)
     if len(loud) == 0:
         return []
     high, low = np.percentile(loud, 95), np.percentile(loud, 5)
     if high - low < MIN_CONTRAST_DB:
         return []
-    threshold = min(max(low + 8.0, high - 35.0), high - 12.0)
-    return _runs(_without_blips(loud >= threshold))
+    quiet = ~_without_blips(loud >= high - min(_DEPTH_DB, 0.8 * (high - low)))
+    step = FRAME_SAMPLES / SAMPLE_RATE
+    return [
+        Pause(start=begin * step, end=end * step)
+        for begin, end in (_trimmed(loud, *edges) for edges in _edges(quiet))
+        if (end - begin) * step >= MIN_PAUSE_SECONDS
+    ]
+
+
+def _trimmed(loud: Loudness, begin: int, end: int) -> tuple[int, int]:
+    """The run of quiet frames without the soft end of the word before it and the soft start of the one after."""
+    return begin + _soft_frames(loud[begin:end]), end - _soft_frames(loud[begin:end][::-1])
+
+
+def _soft_frames(quiet: Loudness) -> int:
+    """How many of the first frames stand out of the noise that follows them."""
+    noise = float(np.median(quiet[:_NOISE_FRAMES]))
+    below = np.flatnonzero(quiet[:_EDGE_FRAMES] < noise + _RISE_DB)
+    return int(below[0]) if len(below) else min(_EDGE_FRAMES, len(quiet) // 2)
 
 
 def correct(words: Sequence[TimedWord], pauses: Sequence[Pause], seconds: float) -> list[TimedWord]:
@@ -71,10 +95,13 @@ def _snap(times: list[tuple[float, float]], pause: Pause) -> None:
         times[nearest] = (pause.end, max(end, pause.end))
 
 
-def _loudness_db(pcm: Pcm) -> NDArray[np.float64]:
+def _loudness_db(pcm: Pcm) -> Loudness:
+    """Mean power of each frame, averaged with its neighbours, in decibels over one step of 16 bit."""
     frames = len(pcm) // FRAME_SAMPLES
     blocks = pcm[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES).astype(np.float64)
-    loud: NDArray[np.float64] = 10.0 * np.log10(np.mean(blocks**2, axis=1) + 1.0)
+    power = np.mean(blocks**2, axis=1)
+    smooth = np.convolve(np.pad(power, 1, mode="edge"), np.full(3, 1 / 3), mode="valid") if frames else power
+    loud: Loudness = 10.0 * np.log10(smooth + 1.0)
     return loud
 
 
@@ -84,15 +111,6 @@ def _without_blips(sound: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if end - begin < _BLIP_FRAMES:
             cleaned[begin:end] = False
     return cleaned
-
-
-def _runs(sound: NDArray[np.bool_]) -> list[Pause]:
-    step = FRAME_SAMPLES / SAMPLE_RATE
-    return [
-        Pause(start=begin * step, end=end * step)
-        for begin, end in _edges(~sound)
-        if (end - begin) * step >= MIN_PAUSE_SECONDS
-    ]
 
 
 def _edges(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

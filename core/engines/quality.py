@@ -1,7 +1,10 @@
-"""Judging what the decoder wrote: silence, doubt and loops.
+"""Judging what the decoder wrote: silence, doubt and loops; and what to try next.
 
 The thresholds are those of OpenAI's Whisper (``transcribe.py``: 2.4, -1.0, 0.6), plus a detector of consecutive
 repetitions, since a short loop at the end of a long window does not move the compression ratio.
+
+OpenAI's next tries are samples at rising temperatures. Here they are wider searches instead, so that a window has the
+same text in every run, alone or in parallel. ADR 0005 has the measurement: sampling was no better.
 """
 
 import re
@@ -13,7 +16,6 @@ from enum import Enum, auto
 MAX_COMPRESSION_RATIO = 2.4
 MIN_AVG_LOGPROB = -1.0
 MAX_NO_SPEECH_PROB = 0.6
-LADDER = (0.2, 0.4, 0.6, 0.8, 1.0)  # temperatures, tried in order
 
 # How often something has to be said in a row to be a loop, by its length in words (or characters, in scripts without
 # spaces). People do say "no, no, no, no" and sing a line twice.
@@ -47,6 +49,19 @@ class Attempt:
         return self.no_speech_prob > MAX_NO_SPEECH_PROB and self.avg_logprob < MIN_AVG_LOGPROB
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """One way to look for a text."""
+
+    beam_size: int
+    temperature: float = 0.0  # above 0: the best of several samples, and no beam
+    no_repeat_tokens: int = 0  # no sequence of so many tokens may come twice; 0: no such rule
+
+
+WIDE = Search(beam_size=5)
+WITHOUT_LOOPS = Search(beam_size=5, no_repeat_tokens=3)
+
+
 class Verdict(Enum):
     """What to do with an attempt."""
 
@@ -63,13 +78,12 @@ def judge(attempt: Attempt) -> Verdict:
     return Verdict.AGAIN if doubtful else Verdict.KEEP
 
 
-def settle(first: Attempt, again: Callable[[float], Attempt], ladder: Sequence[float] = LADDER) -> Attempt:
+def settle(first: Attempt, again: Callable[[Search], Attempt]) -> Attempt:
     """The first acceptable attempt; where none is, the surest of those that do not repeat themselves, else of all."""
     attempts = [first]
-    for temperature in ladder:
-        if judge(attempts[-1]) is not Verdict.AGAIN:
-            return attempts[-1]
-        attempts.append(again(temperature))
+    for search in (WIDE, WITHOUT_LOOPS):
+        if judge(attempts[-1]) is Verdict.AGAIN and (search is WIDE or attempts[-1].repetitive):
+            attempts.append(again(search))
     if judge(attempts[-1]) is not Verdict.AGAIN:
         return attempts[-1]
     sound = [attempt for attempt in attempts if not attempt.repetitive]

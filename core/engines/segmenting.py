@@ -51,7 +51,7 @@ def _ends_before(last: TimedWord, following: TimedWord) -> bool:
 
 
 def _pause(last: TimedWord, following: TimedWord) -> float:
-    return following.word.start - last.word.end
+    return round(following.word.start - last.word.end, 3)
 
 
 def _ends_sentence(text: str, following: str) -> bool:
