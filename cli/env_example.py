@@ -1,4 +1,4 @@
-"""``python -m cli.env_example > .env.example``: every setting, its default and what it does, from the settings themselves."""
+"""``python -m cli.env_example > .env.example``: every setting, its default and what it does, from core.config."""
 
 import json
 import sys
