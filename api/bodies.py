@@ -113,9 +113,11 @@ class _Answer:
 
     async def _start(self, message: Message) -> Message:
         length = self._declared()
+        if length == 0:
+            return message
         if length is not None and length <= SMALL_BODY_BYTES and not self._body.finished:
             await self._body.drain()  # a few bytes that nobody asked for are no reason to lose the connection
-        self._closes = not self._body.finished and length != 0
+        self._closes = not self._body.finished
         if not self._closes:
             return message
         return {**message, "headers": [*message["headers"], (b"connection", b"close")]}

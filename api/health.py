@@ -13,20 +13,20 @@ LEAST_FREE_BYTES = 64 * 1024 * 1024
 OK = "ok"
 
 
-async def run_checks(context: Context) -> dict[str, str]:
+async def run_checks(context: Context, *, deadline_seconds: float = DEADLINE_SECONDS) -> dict[str, str]:
     """Name of the check to ``ok`` or a sentence; what the composition root checks is added to these."""
-    database, storage = await asyncio.gather(_database(context), asyncio.to_thread(_storage, context))
+    database, storage = await asyncio.gather(_database(context, deadline_seconds), asyncio.to_thread(_storage, context))
     more = await context.ready() if context.ready is not None else {}
     return {"database": database, "storage": storage, **more}
 
 
-async def _database(context: Context) -> str:
+async def _database(context: Context, deadline_seconds: float) -> str:
     """One read by id that finds nothing."""
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(deadline_seconds):
             await context.resources.tasks.get("readyz")
     except (TimeoutError, TransientError):
-        return f"The database did not answer within {DEADLINE_SECONDS:g} s. Check MONGO_URL and whether it runs."
+        return f"The database did not answer within {deadline_seconds:g} s. Check MONGO_URL and whether it runs."
     return OK
 
 

@@ -25,6 +25,7 @@ from core.states import ChunkState, chunk_sources
 OUT = [ChunkState.QUEUED.value, ChunkState.RUNNING.value]
 UNENDED = [ChunkState.PENDING.value, *OUT]
 BLOCK = 32  # ids looked at in one query for the next pending chunk
+PAGE = 100  # chunks read at once; with their text about 0.5 MB
 NO_RESULT = {"result": 0}
 
 
@@ -189,10 +190,14 @@ class ChunkStore:
 
     async def iterate(self, task_id: str, *, results: bool = True) -> AsyncIterator[Chunk]:
         """Every chunk in order, a page at a time, with or without what was transcribed."""
-        with guarded():
-            cursor = self._chunks.find({"task": task_id}, None if results else NO_RESULT).sort("_id", 1).batch_size(100)
-        async for document in cursor:
-            yield chunk_value(document)
+        cursor = self._chunks.find({"task": task_id}, None if results else NO_RESULT).sort("_id", 1).batch_size(PAGE)
+        while True:
+            with guarded():  # each page has its own deadline: a reader may be slow
+                page = await cursor.to_list(PAGE)
+            for document in page:
+                yield chunk_value(document)
+            if not page:
+                return
 
     async def pcm_keys(self, task_id: str, *states: ChunkState) -> set[str]:
         """The audio blobs of the chunks in these states."""

@@ -1,0 +1,66 @@
+"""An application whose database is away, its blobs in a real directory: enough for all that happens before a task."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from core.adapters.blobs import DirectoryBlobs
+from core.adapters.memory_broker import MemoryBroker
+from core.config import Settings
+from core.errors import StoreUnavailableError
+from core.flow.resources import Resources
+
+LIMIT = 100_000  # MAX_UPLOAD_BYTES of these tests
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The fake engine takes any model's name, so these tests need no weights."""
+    return Settings(_env_file=None, data_dir=tmp_path / "data", engine="fake", max_upload_bytes=LIMIT)
+
+
+@pytest.fixture
+def blob_root(tmp_path: Path) -> Path:
+    """Where the blobs lie."""
+    return tmp_path / "data" / "blobs"
+
+
+class Away:
+    """A store whose database is away: every call fails as the real one's do, without the wait."""
+
+    def __getattr__(self, name: str) -> Any:
+        async def refuse(*args: Any, **kwargs: Any) -> Any:
+            raise StoreUnavailableError("The database did not answer.")
+
+        return refuse
+
+
+@pytest.fixture
+def offline(blob_root: Path) -> Resources:
+    """Resources without a database."""
+    away: Any = Away()
+    return Resources(tasks=away, chunks=away, workers=away, blobs=DirectoryBlobs(blob_root), broker=MemoryBroker())
+
+
+@pytest.fixture
+def app(settings: Settings, offline: Resources) -> FastAPI:
+    """The application."""
+    return create_app(settings, offline)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a network between."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
+        yield opened
+
+
+def files_below(root: Path) -> list[Path]:
+    """Every file, unfinished ones included."""
+    return [path for path in root.rglob("*") if path.is_file()]
