@@ -59,7 +59,6 @@ class DecodeReport:
     ``truncated``: the file broke off and the rest could not be read.
     """
 
-
     samples: int
     packet_bytes: int
     damaged_packets: int

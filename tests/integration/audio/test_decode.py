@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from core.audio.decode import Decoder, DecodeLimits, open_decoder
+from core.audio.decode import DecodeLimits, Decoder, open_decoder
 from core.errors import AudioError
 from core.models import SAMPLE_RATE, Pcm
 from tests.helpers_audio import clip, encode, flac_of_silence, noise, silence, tone, wav_header, write_wav
@@ -318,4 +318,3 @@ async def test_processor_time_is_limited(tmp_path: Path) -> None:
     path = flac_of_silence(tmp_path / "x.flac", days=5, declared=False)
     limits = DecodeLimits(cpu_seconds=1, max_seconds=1e9, max_amplification=1e9)
     assert (await refusal(path, limits)).code == "decoder_timeout"
-

@@ -119,9 +119,7 @@ async def test_a_list_alone_stops_a_playlist_from_reading(canary_list: Path, one
 
 
 @pytest.mark.parametrize("one", ["formats", "protocols", "nested"])
-async def test_a_list_alone_stops_a_playlist_from_connecting(
-    beacon_list: Path, listener: Listener, one: str
-) -> None:
+async def test_a_list_alone_stops_a_playlist_from_connecting(beacon_list: Path, listener: Listener, one: str) -> None:
     """Nor is there one to connect; and whatever a format tries to open is refused."""
     assert await outcome(beacon_list, use_sandbox=False, lists=(one,), name="x.m3u8") != "decoded"
     assert listener.connections == 0
@@ -133,7 +131,7 @@ async def test_playlists_are_refused_under_any_name(
 ) -> None:
     """As in use: all layers on, the name of the upload unknown to the child or known."""
     for path in (canary_list, beacon_list):
-        assert await outcome(path, name=name) == "format_not_allowed"
+        assert await outcome(path, name=name) in {"format_not_allowed", "audio_unreadable"}
     assert listener.connections == 0
 
 
@@ -158,6 +156,8 @@ def name(action):
         return errno.errorcode[error.errno]
     except (MemoryError, RuntimeError) as error:
         return type(error).__name__
+    except ValueError:  # how setrlimit tells of EPERM
+        return "EPERM"
     return "ok"
 probes = {
     "socket": lambda: socket.socket(),
@@ -176,10 +176,10 @@ probes = {
     "memory": lambda: bytearray(512 << 20) and None,
     "small memory": lambda: bytearray(1 << 20) and None,
 }
+numbers = {"x86_64": (101, 165, 425, 321), "aarch64": (117, 40, 425, 280)}.get(os.uname().machine, ())
 exec(sys.argv[2])
 found = {key: name(action) for key, action in probes.items()}
-if platform_numbers := {"x86_64": (101, 165, 425, 321), "aarch64": (117, 40, 425, 280)}.get(os.uname().machine):
-    found |= {key: call(number) for key, number in zip(("ptrace", "mount", "io_uring_setup", "bpf"), platform_numbers)}
+found |= {key: call(number) for key, number in zip(("ptrace", "mount", "io_uring_setup", "bpf"), numbers)}
 print(json.dumps(found))
 """
 
@@ -210,7 +210,7 @@ def test_the_filter_alone_refuses_every_way_out() -> None:
 
 def test_the_limits_alone_refuse_descriptors_and_memory() -> None:
     """Where there is no filter: no file, no socket, no pipe can be opened, and memory ends at the limit."""
-    found = probe("sandbox._limit_resources(60, 256 << 20)")
+    found = probe("sandbox._limit_resources(60, 256 << 20); del probes['exec'], probes['fork']")
     assert {found[key] for key in ("socket", "pair", "open", "pipe")} == {"EMFILE"}
     if sys.platform == "linux":
         assert (found["memory"], found["small memory"]) == ("MemoryError", "ok")

@@ -1,0 +1,160 @@
+"""Decoding, detecting and splitting together, on real speech and over hours."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from core.audio.cutting import BLOCK_SAMPLES, Cutter
+from core.audio.decode import DecodeLimits, open_decoder
+from core.audio.split import Piece, Totals
+from core.errors import AudioError
+from core.models import MAX_WINDOW_SAMPLES, SAMPLE_RATE, CutPlan, Pcm
+from tests.helpers_audio import CLIPS, clip, encode, noise, silence, tone, wav_header, write_wav
+
+PLAN = CutPlan()
+
+
+async def cut_file(path: Path, plan: CutPlan = PLAN) -> tuple[list[Piece], Totals]:
+    """All windows of a file."""
+    cutter = Cutter(plan, asyncio.to_thread)
+    async with open_decoder(path, DecodeLimits()) as decoder:
+        return [piece async for piece in cutter.cut(decoder.blocks(BLOCK_SAMPLES))], cutter.totals
+
+
+async def test_clips_with_pauses_between_become_their_own_windows(tmp_path: Path) -> None:
+    """Five clips, 3 s apart: each window holds one clip, placed to a tenth of a second."""
+    parts, starts, position = [], [], 0
+    for index in range(len(CLIPS)):
+        parts += [clip(index), silence(3)]
+        starts.append(position / SAMPLE_RATE)
+        position += len(parts[-2]) + len(parts[-1])
+    pieces, totals = await cut_file(write_wav(tmp_path / "x.wav", np.concatenate(parts)))
+    assert totals.samples == position
+    assert len(pieces) == len(CLIPS)
+    for (cut, pcm), start, index in zip(pieces, starts, range(len(CLIPS)), strict=True):
+        assert len(pcm) == cut.end - cut.start
+        assert start - 0.4 <= cut.start / SAMPLE_RATE <= start + 1
+        assert cut.end / SAMPLE_RATE <= start + len(clip(index)) / SAMPLE_RATE + 0.45
+
+
+async def test_speech_joined_without_gaps_is_covered_without_a_hole(tmp_path: Path) -> None:
+    """Two minutes of clips back to back: every window fits the model, and cores hold what the detector calls speech."""
+    audio = np.concatenate([clip(index % len(CLIPS)) for index in range(24)])
+    pieces, totals = await cut_file(write_wav(tmp_path / "x.wav", audio))
+    assert all(cut.end - cut.start <= MAX_WINDOW_SAMPLES for cut, _ in pieces)
+    assert sum(cut.core_end - cut.core_start for cut, _ in pieces) >= totals.speech_samples
+
+
+@pytest.mark.parametrize("strategy", ["vad", "fixed"])
+@pytest.mark.parametrize("kind", ["silence", "noise", "tone"])
+async def test_what_is_not_speech_gives_no_windows(tmp_path: Path, kind: str, strategy: str) -> None:
+    """The length is known nevertheless: all of it is silence."""
+    audio = {"silence": silence(70), "noise": noise(70), "tone": tone(70)}[kind]
+    plan = CutPlan(strategy=strategy)  # type: ignore[arg-type]
+    pieces, totals = await cut_file(write_wav(tmp_path / "x.wav", audio), plan)
+    assert pieces == []
+    assert totals.samples == 70 * SAMPLE_RATE
+
+
+async def test_a_clip_of_a_fifth_of_a_second_is_no_error(tmp_path: Path) -> None:
+    """At most one window, as short as the clip."""
+    pieces, totals = await cut_file(write_wav(tmp_path / "x.wav", clip(0)[8_000:11_200]))
+    assert totals.samples == 3_200
+    assert len(pieces) <= 1
+
+
+async def test_an_error_of_the_decoder_reaches_the_caller(tmp_path: Path) -> None:
+    """After the windows that were final before it."""
+    path = tmp_path / "x.wav"
+    audio = np.concatenate([clip(0), silence(60), noise(5)])
+    path.write_bytes(wav_header(rate=SAMPLE_RATE, data_bytes=0xFFFF_FFFF) + audio.tobytes())
+    cutter, seen = Cutter(PLAN, asyncio.to_thread), 0
+    with pytest.raises(AudioError, match="longer"):
+        async with open_decoder(path, DecodeLimits(max_seconds=66)) as decoder:
+            async for _ in cutter.cut(decoder.blocks(BLOCK_SAMPLES)):
+                seen += 1
+    assert seen == 1
+
+
+async def test_stopping_early_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither the child nor a task that reads ahead."""
+    audio = np.concatenate([clip(0), silence(60)] * 3)
+    before = asyncio.all_tasks()
+    async with open_decoder(write_wav(tmp_path / "x.wav", audio), DecodeLimits()) as decoder:
+        async with aclosing(Cutter(PLAN, asyncio.to_thread).cut(decoder.blocks(BLOCK_SAMPLES))) as pieces:
+            await anext(pieces)
+        assert asyncio.all_tasks() == before
+    assert not psutil.pid_exists(decoder.pid)
+
+
+async def test_the_event_loop_stays_free(tmp_path: Path) -> None:
+    """While two minutes are cut, the loop is never held for 100 ms."""
+    audio = np.concatenate([clip(index % len(CLIPS)) for index in range(24)])
+    path, loop = write_wav(tmp_path / "x.wav", audio), asyncio.get_running_loop()
+    worst, last = 0.0, loop.time()
+
+    def tick() -> None:
+        nonlocal worst, last, handle
+        worst, last = max(worst, loop.time() - last), loop.time()
+        handle = loop.call_later(0.005, tick)
+
+    handle = loop.call_later(0.005, tick)
+    await cut_file(path)
+    handle.cancel()
+    assert worst < 0.1
+
+
+class Watch:
+    """Passes blocks on and notes the highest resident size of this process and of the child, in bytes."""
+
+    def __init__(self, child: int) -> None:
+        self._processes = psutil.Process(os.getpid()), psutil.Process(child)
+        self.highest = [0, 0]
+
+    async def over(self, blocks: AsyncIterator[Pcm]) -> AsyncIterator[Pcm]:
+        """Looks once per block."""
+        async for block in blocks:
+            sizes = [process.memory_info().rss for process in self._processes]
+            self.highest = [max(pair) for pair in zip(self.highest, sizes, strict=True)]
+            yield block
+
+
+async def _memory_while_cutting(path: Path) -> list[int]:
+    async with open_decoder(path, DecodeLimits()) as decoder:
+        watch = Watch(decoder.pid)
+        async for _ in Cutter(PLAN, asyncio.to_thread).cut(watch.over(decoder.blocks(BLOCK_SAMPLES))):
+            pass
+    return watch.highest
+
+
+async def _growth(tmp_path: Path, *, minutes: int) -> list[float]:
+    """MiB that a long file takes over a short one, here and in the child."""
+    audio = np.concatenate([clip(index % len(CLIPS)) for index in range(12)])[: 60 * SAMPLE_RATE]
+    files = [tmp_path / "short.mp3", tmp_path / "long.mp3"]
+    encode(files[0], audio, codec="libmp3lame", rate=44_100)
+    minute = files[0].read_bytes()
+    files[0].write_bytes(minute * 2)
+    files[1].write_bytes(minute * minutes)
+    short, long = [await _memory_while_cutting(path) for path in files]
+    return [(after - before) / 2**20 for before, after in zip(short, long, strict=True)]
+
+
+async def test_memory_does_not_grow_over_twenty_minutes(tmp_path: Path) -> None:
+    """Parent and child stay as they were for two."""
+    here, child = await _growth(tmp_path, minutes=20)
+    assert here < 16
+    assert child < 4
+
+
+@pytest.mark.slow
+async def test_memory_does_not_grow_over_three_hours(tmp_path: Path) -> None:
+    """Nor over three hours; resamplers have leaked at this length (faster-whisper#390)."""
+    here, child = await _growth(tmp_path, minutes=180)
+    assert here < 16
+    assert child < 4
