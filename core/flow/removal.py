@@ -2,7 +2,7 @@
 
 from core.errors import ConflictError, NotFoundError
 from core.flow.credits import Credits
-from core.flow.finish import coverage_of, tidy
+from core.flow.finish import PREPARE_AGAIN, coverage_of, tidy
 from core.flow.resources import Resources
 from core.flow.submit import announce
 from core.models import Task
@@ -55,8 +55,9 @@ async def _retry_chunks(resources: Resources, credit: Credits, task: Task) -> No
 
 
 async def _retry_preparing(resources: Resources, task: Task) -> None:
-    if not [blob async for blob in resources.blobs.iterate(task.upload.key)]:
-        message = f"The upload of task {task.id} is gone, since it could not be read. Send the file again."
+    """Only where the upload was kept: one that cannot be read stays unreadable."""
+    if task.error is None or task.error.code not in PREPARE_AGAIN:
+        message = f"The upload of task {task.id} is gone, since it could not be read. Send another file."
         raise ConflictError(message, code="upload_gone")
     if await resources.tasks.reopen(task.id, TaskStatus.QUEUED):
         await announce(resources, task.id)

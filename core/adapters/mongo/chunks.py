@@ -19,6 +19,7 @@ from core.adapters.mongo.documents import (
     failure_document,
     result_document,
 )
+from core.errors import StoreUnavailableError
 from core.models import Chunk, Cut, Failure, WindowResult
 from core.states import ChunkState, chunk_sources
 
@@ -27,6 +28,8 @@ UNENDED = [ChunkState.PENDING.value, *OUT]
 BLOCK = 32  # ids looked at in one query for the next pending chunk
 PAGE = 100  # chunks read at once; with their text about 0.5 MB
 NO_RESULT = {"result": 0}
+# The database's own clock, in milliseconds. As a number: SecantusDB 0.7 finds every stored date equal to $$NOW.
+NOW = {"$toLong": "$$NOW"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +64,7 @@ class ChunkStore:
                 await self._chunks.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             if any(problem["code"] != 11000 for problem in error.details["writeErrors"]):
-                raise
+                raise StoreUnavailableError(f"The database refused chunks: {error}. It is tried again.") from error
 
     async def known(self, task_id: str) -> set[int]:
         """The indexes that an earlier attempt at cutting has stored."""
@@ -128,7 +131,7 @@ class ChunkStore:
         values: Document = {"owner": None, "error": failure_document(error)}
         if not attempts_left:
             return await self._owned(chunk, {"$set": {**values, "state": "failed"}})
-        later = {"$add": ["$$NOW", int(delay_seconds * 1000)]}
+        later = {"$add": [NOW, int(delay_seconds * 1000)]}
         stages = [
             {"$set": {"owner": None, "error": {"$literal": values["error"]}, "state": "pending", "not_before": later}}
         ]
@@ -222,5 +225,5 @@ class ChunkStore:
 
 
 def _ready_condition() -> Document:
-    over = {"$expr": {"$lte": ["$not_before", "$$NOW"]}}
+    over = {"$expr": {"$lte": ["$not_before", NOW]}}
     return {"state": "pending", "$or": [{"not_before": None}, over]}

@@ -9,7 +9,7 @@ from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidURI, PyMongoError
+from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, InvalidURI, PyMongoError
 
 from core.errors import InvalidRequestError, StoreUnavailableError
 
@@ -71,7 +71,7 @@ def guarded(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
     try:
         with pymongo.timeout(seconds):
             yield
-    except DuplicateKeyError:
-        raise
+    except (DuplicateKeyError, BulkWriteError):
+        raise  # the caller knows what these mean
     except PyMongoError as error:
         raise StoreUnavailableError(f"The database did not answer: {error}. It is tried again.") from error

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from core.flow.removal import cancel, delete, retry
 from core.flow.credits import Credits
+from core.flow.removal import cancel, delete, retry
 from core.models import SAMPLE_RATE
 from core.states import ChunkState, TaskStatus
 from tests.support.audio import speech, wav
@@ -128,7 +128,9 @@ async def test_delete_leaves_nothing(resources, fake):
     settings = fake(speed=2)
     async with working(settings, resources):
         task_id = await put_task(resources, settings, wav(speech(60)))
-        await until(lambda: chunks_of(resources, task_id), lambda all_: any(c.state is ChunkState.RUNNING for c in all_))
+        await until(
+            lambda: chunks_of(resources, task_id), lambda all_: any(c.state is ChunkState.RUNNING for c in all_)
+        )
         await delete(resources, task_id)
         assert await resources.tasks.get(task_id) is None
         await until(lambda: blob_keys(resources), lambda keys: not keys)
@@ -153,7 +155,9 @@ async def test_work_given_back_at_shutdown_counts_no_attempt(resources, fake):
     settings = fake(speed=1).model_copy(update={"shutdown_grace_seconds": 0.1})
     async with working(settings, resources):
         task_id = await put_task(resources, settings, wav(speech(30)))
-        await until(lambda: chunks_of(resources, task_id), lambda all_: any(c.state is ChunkState.RUNNING for c in all_))
+        await until(
+            lambda: chunks_of(resources, task_id), lambda all_: any(c.state is ChunkState.RUNNING for c in all_)
+        )
     assert all(chunk.attempts == 0 for chunk in await chunks_of(resources, task_id))
     assert await resources.workers.all() == []
     async with working(fake(), resources):

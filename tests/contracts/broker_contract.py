@@ -1,0 +1,103 @@
+"""What every broker must do. A suite subclasses this and gives a ``broker`` fixture."""
+
+import asyncio
+
+from core.ports import Broker, Delivery, Message, Queue
+
+
+class Hands:
+    """A consumer that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self._arrived = asyncio.Condition()
+
+    async def take(self, delivery: Delivery) -> None:
+        self.deliveries.append(delivery)
+        async with self._arrived:
+            self._arrived.notify_all()
+
+    async def have(self, count: int) -> list[Delivery]:
+        async with asyncio.timeout(10), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.deliveries) >= count)
+        return self.deliveries
+
+    @property
+    def messages(self) -> list[Message]:
+        return [delivery.message for delivery in self.deliveries]
+
+
+def note(number: int) -> Message:
+    """A chunk message."""
+    return Message(task_id="task", chunk=number)
+
+
+class BrokerContract:
+    """The rules."""
+
+    async def test_a_message_arrives_as_it_was_sent(self, broker: Broker):
+        """Task and chunk, on the queue that it was published to and on no other."""
+        chunks, tasks = Hands(), Hands()
+        await broker.consume(Queue.CHUNKS, chunks.take, prefetch=5)
+        await broker.consume(Queue.TASKS, tasks.take, prefetch=5)
+        await broker.publish(Queue.CHUNKS, note(7))
+        await broker.publish(Queue.TASKS, Message(task_id="other"))
+        await chunks.have(1)
+        await tasks.have(1)
+        assert chunks.messages == [note(7)]
+        assert tasks.messages == [Message(task_id="other")]
+
+    async def test_messages_sent_before_anybody_consumes_wait(self, broker: Broker):
+        """They are counted as ready and delivered in order once somebody consumes."""
+        for number in range(3):
+            await broker.publish(Queue.CHUNKS, note(number))
+        assert await broker.ready(Queue.CHUNKS) == 3
+        hands = Hands()
+        await broker.consume(Queue.CHUNKS, hands.take, prefetch=5)
+        await hands.have(3)
+        assert hands.messages == [note(0), note(1), note(2)]
+        assert await broker.ready(Queue.CHUNKS) == 0
+
+    async def test_no_more_than_prefetch_are_unsettled(self, broker: Broker):
+        """The third message waits until one of the first two is acknowledged."""
+        hands = Hands()
+        await broker.consume(Queue.CHUNKS, hands.take, prefetch=2)
+        for number in range(3):
+            await broker.publish(Queue.CHUNKS, note(number))
+        await hands.have(2)
+        assert await broker.ready(Queue.CHUNKS) == 1
+        await hands.deliveries[0].ack()
+        await hands.have(3)
+
+    async def test_what_is_requeued_comes_again(self, broker: Broker):
+        """To whoever consumes."""
+        hands = Hands()
+        await broker.consume(Queue.CHUNKS, hands.take, prefetch=1)
+        await broker.publish(Queue.CHUNKS, note(1))
+        await (await hands.have(1))[0].requeue()
+        await hands.have(2)
+        assert hands.messages == [note(1), note(1)]
+
+    async def test_settling_twice_is_harmless(self, broker: Broker):
+        """A second acknowledgement neither raises nor lets one message too many through."""
+        hands = Hands()
+        await broker.consume(Queue.CHUNKS, hands.take, prefetch=1)
+        for number in range(3):
+            await broker.publish(Queue.CHUNKS, note(number))
+        first = (await hands.have(1))[0]
+        await first.ack()
+        await first.ack()
+        await first.requeue()
+        await hands.have(2)
+        assert await broker.ready(Queue.CHUNKS) == 1
+        assert hands.messages == [note(0), note(1)]
+
+    async def test_a_stopped_consumer_gets_nothing_more(self, broker: Broker):
+        """And another one gets what comes after."""
+        gone, here = Hands(), Hands()
+        stop = await broker.consume(Queue.CHUNKS, gone.take, prefetch=5)
+        await stop()
+        await broker.publish(Queue.CHUNKS, note(1))
+        await broker.consume(Queue.CHUNKS, here.take, prefetch=5)
+        await here.have(1)
+        assert gone.messages == []

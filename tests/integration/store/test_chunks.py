@@ -1,0 +1,179 @@
+"""The chunk store on a real database: claims, fences, delays, and that every write is conditional."""
+
+import asyncio
+
+import pytest
+
+from core.models import Cut, Failure, Segment, WindowResult, Word
+from core.states import ChunkState
+from tests.support.tasks import until
+
+OOPS = Failure(code="oops", message="Something failed.")
+RESULT = WindowResult(
+    segments=(
+        Segment(
+            start=0.1,
+            end=0.9,
+            text=" Hello there.",
+            words=(
+                Word(start=0.1, end=0.4, text=" Hello", probability=0.9),
+                Word(start=0.5, end=0.9, text=" there.", probability=0.8),
+            ),
+            tokens=(1, 2, 3),
+        ),
+    ),
+    avg_logprob=-0.2,
+    flags=("repetition",),
+)
+
+
+def cuts(count: int) -> list[Cut]:
+    """Windows of a second each."""
+    return [
+        Cut(index=i, start=i * 16_000, end=(i + 1) * 16_000, core_start=i * 16_000, core_end=(i + 1) * 16_000)
+        for i in range(count)
+    ]
+
+
+@pytest.fixture
+async def chunks(resources):
+    """Three pending chunks of task ``t``."""
+    await resources.chunks.add("t", cuts(3))
+    return resources.chunks
+
+
+async def claimed(chunks, index=0, owner="me"):
+    """Announced and claimed."""
+    assert await chunks.queue("t", index)
+    return await chunks.claim("t", index, owner)
+
+
+async def states(chunks):
+    """All states in order."""
+    return [chunk.state.value async for chunk in chunks.iterate("t")]
+
+
+async def test_cutting_twice_stores_once(chunks):
+    """What an earlier attempt stored stays as it is, done or not."""
+    await chunks.complete(await claimed(chunks), RESULT)
+    await chunks.add("t", cuts(4))
+    assert await states(chunks) == ["done", "pending", "pending", "pending"]
+    assert await chunks.known("t") == {0, 1, 2, 3}
+
+
+async def test_a_result_comes_back_as_it_was(chunks):
+    """Words, tokens, figures and flags."""
+    assert await chunks.complete(await claimed(chunks), RESULT)
+    first = await anext(chunks.iterate("t"))
+    assert first.result == RESULT
+    assert (first.state, first.owner, first.attempts) == (ChunkState.DONE, None, 1)
+
+
+async def test_the_next_chunk_is_the_first_pending_one(chunks):
+    """In order, each once, and none where none is left."""
+    assert [await chunks.queue_next("t", 0, 3) for _ in range(4)] == [0, 1, 2, None]
+    assert await chunks.out("t") == 3
+    assert await chunks.queued("t") == {0, 1, 2}
+
+
+async def test_fifty_at_once_get_a_chunk_each(resources):
+    """Nobody gets a chunk that somebody else got, however they race."""
+    await resources.chunks.add("t", cuts(40))
+    got = await asyncio.gather(*(resources.chunks.queue_next("t", 0, 40) for _ in range(50)))
+    indexes = sorted(index for index in got if index is not None)
+    assert indexes == sorted(set(indexes))
+    wins = await asyncio.gather(*(resources.chunks.claim("t", got[0] or 0, f"w{i}") for i in range(20)))
+    assert sum(win is not None for win in wins) == 1
+
+
+async def test_only_an_announced_chunk_can_be_claimed(chunks):
+    """A doubled message finds it running or done and gets nothing."""
+    assert await chunks.claim("t", 0, "me") is None
+    first = await claimed(chunks)
+    assert (first.fence, first.attempts, first.owner) == (1, 1, "me")
+    assert await chunks.claim("t", 0, "other") is None
+    await chunks.complete(first, RESULT)
+    assert await chunks.queue("t", 0) is False
+    assert await chunks.claim("t", 0, "other") is None
+
+
+async def test_the_fence_refuses_whoever_was_taken_over(chunks):
+    """A paused worker's result, failure and giving back change nothing once somebody else has the chunk."""
+    stale = await claimed(chunks)
+    assert await chunks.give_back(stale, interrupted=True)
+    fresh = await claimed(chunks, owner="other")
+    assert await chunks.complete(stale, RESULT) is False
+    assert await chunks.fail(stale, OOPS, attempts_left=False) is False
+    assert await chunks.give_back(stale) is False
+    assert await chunks.complete(fresh, RESULT) is True
+
+
+async def test_the_fence_holds_for_the_same_owner_too(chunks):
+    """Its own older claim is as stale as anybody's."""
+    stale = await claimed(chunks)
+    await chunks.give_back(stale)
+    await claimed(chunks)
+    assert await chunks.complete(stale, RESULT) is False
+
+
+async def test_giving_back_counts_no_attempt(chunks):
+    """Nor does a death from outside, which is counted apart."""
+    await chunks.give_back(await claimed(chunks))
+    await chunks.give_back(await claimed(chunks), interrupted=True)
+    again = await claimed(chunks)
+    assert (again.attempts, again.interruptions, again.fence) == (1, 1, 3)
+
+
+async def test_a_failed_attempt_waits_for_its_delay(chunks):
+    """Not announced before it is over, by the database's clock; then it is."""
+    await chunks.fail(await claimed(chunks), OOPS, attempts_left=True, delay_seconds=0.3)
+    assert await chunks.queue("t", 0) is False
+    assert await chunks.queue_next("t", 0, 1) is None
+    await until(lambda: chunks.queue("t", 0), bool)
+
+
+async def test_the_last_attempt_fails_for_good_and_says_why(chunks):
+    """It is not announced again, until somebody asks for a retry."""
+    await chunks.fail(await claimed(chunks), OOPS, attempts_left=False)
+    assert await states(chunks) == ["failed", "pending", "pending"]
+    assert (await anext(chunks.iterate("t"))).error == OOPS
+    assert await chunks.reopen("t") == 1
+    assert (await claimed(chunks)).attempts == 1
+
+
+async def test_cancelling_spares_what_is_done(chunks):
+    """And a running claim loses its fence."""
+    await chunks.complete(await claimed(chunks, 0), RESULT)
+    running = await claimed(chunks, 1)
+    await chunks.cancel("t")
+    assert await states(chunks) == ["done", "cancelled", "cancelled"]
+    assert await chunks.complete(running, RESULT) is False
+
+
+async def test_lost_claims_are_seen(chunks):
+    """Cancelled, deleted or taken over: the slot need not go on."""
+    mine = [await claimed(chunks, 0), await claimed(chunks, 1)]
+    assert await chunks.lost(mine) == set()
+    await chunks.give_back(mine[0])
+    assert await chunks.lost(mine) == {("t", 0)}
+    await claimed(chunks, 0, owner="other")
+    assert await chunks.lost(mine) == {("t", 0)}
+    await chunks.purge("t")
+    assert await chunks.lost(mine) == {("t", 0), ("t", 1)}
+
+
+async def test_the_tally_counts_chunks_and_samples(chunks):
+    """By state."""
+    await chunks.complete(await claimed(chunks, 0), RESULT)
+    await claimed(chunks, 1)
+    tally = await chunks.tally("t")
+    assert tally.count(ChunkState.DONE) == tally.count(ChunkState.RUNNING) == tally.count(ChunkState.PENDING) == 1
+    assert tally.length(ChunkState.DONE, ChunkState.RUNNING) == 32_000
+
+
+async def test_tasks_do_not_see_each_other(chunks):
+    """Neither in counting nor in clearing away."""
+    await chunks.add("u", cuts(2))
+    await chunks.purge("t")
+    assert await states(chunks) == []
+    assert (await chunks.tally("u")).count(ChunkState.PENDING) == 2
