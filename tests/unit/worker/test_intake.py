@@ -1,0 +1,133 @@
+"""Which chunks a free slot takes next."""
+
+import asyncio
+
+import pytest
+
+from core.models import Options
+from core.ports import Message
+from worker.intake import Arrival, Intake, IntakeClosedError
+
+BASE = Options(model="base", language="en")
+
+
+class Delivery:
+    """A delivery that remembers what became of it."""
+
+    def __init__(self) -> None:
+        self.message = Message(task_id="")
+        self.settled: list[str] = []
+
+    async def ack(self) -> None:
+        self.settled.append("ack")
+
+    async def requeue(self) -> None:
+        self.settled.append("requeue")
+
+
+def arrival(task_id: str, index: int, options: Options = BASE) -> Arrival:
+    """A chunk message in hand."""
+    return Arrival(task_id=task_id, index=index, options=options, delivery=Delivery())
+
+
+def intake(*, slots: int = 2, batch: int = 4, more: bool = False, linger_seconds: float = 0.0) -> Intake:
+    """An intake whose tasks have, or have not, more chunks to come."""
+
+    async def answer(task_ids: list[str]) -> bool:
+        return more
+
+    return Intake(slots=slots, batch=batch, more=answer, linger_seconds=linger_seconds)
+
+
+async def filled(taken: Intake, *arrivals: Arrival) -> Intake:
+    """With these arrivals."""
+    for one in arrivals:
+        await taken.put(one)
+    return taken
+
+
+def names(batch: list[Arrival]) -> list[tuple[str, int]]:
+    """Task and index."""
+    return [(one.task_id, one.index) for one in batch]
+
+
+async def test_tasks_take_turns_within_a_batch():
+    """A task of one chunk is in the next batch though another has many before it."""
+    long = [arrival("long", index) for index in range(10)]
+    taken = await filled(intake(), *long, arrival("short", 0))
+    assert names(await taken.take()) == [("long", 0), ("short", 0), ("long", 1), ("long", 2)]
+
+
+async def test_tasks_take_turns_from_batch_to_batch():
+    """Whoever was served goes to the end of the line."""
+    taken = await filled(intake(batch=1), *[arrival(task, index) for task in "ab" for index in range(2)])
+    assert [names(await taken.take())[0] for _ in range(4)] == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+
+
+async def test_only_equal_options_share_a_batch():
+    """Two languages are two batches; the one passed over is first in the next."""
+    german = Options(model="base", language="de")
+    taken = await filled(intake(), arrival("a", 0), arrival("b", 0, german), arrival("a", 1), arrival("c", 0))
+    # four of them for two slots: an even share is two
+    assert names(await taken.take()) == [("a", 0), ("c", 0)]
+    assert names(await taken.take()) == [("b", 0)]
+
+
+@pytest.mark.parametrize(("waiting", "first"), [(9, 4), (8, 4), (7, 4), (6, 3), (5, 3), (3, 2), (2, 1), (1, 1)])
+async def test_what_is_left_at_the_end_is_shared_evenly(waiting: int, first: int):
+    """Two slots, batches of four, nothing more to come."""
+    taken = await filled(intake(), *[arrival("a", index) for index in range(waiting)])
+    assert len(await taken.take()) == first
+
+
+async def test_full_batches_while_there_is_more_to_come():
+    """Six waiting of many: the first slot takes four, not three."""
+    taken = await filled(intake(more=True), *[arrival("a", index) for index in range(6)])
+    assert len(await taken.take()) == 4
+
+
+async def test_a_slot_waits_a_moment_for_a_batch_to_fill():
+    """Chunks are announced one after the other: the first does not go alone."""
+    taken = await filled(intake(more=True, linger_seconds=5), arrival("a", 0))
+    taking = asyncio.create_task(taken.take())
+    for index in range(1, 4):
+        await asyncio.sleep(0)
+        await taken.put(arrival("a", index))
+    assert len(await taking) == 4
+
+
+async def test_a_batch_that_does_not_fill_goes_as_it_is():
+    """After that moment."""
+    taken = await filled(intake(more=True, linger_seconds=0.01), arrival("a", 0))
+    assert len(await taken.take()) == 1
+
+
+async def test_a_doubled_message_is_acknowledged_and_dropped():
+    """The chunk is taken once."""
+    taken = await filled(intake(), arrival("a", 0))
+    double = arrival("a", 0)
+    await taken.put(double)
+    assert double.delivery.settled == ["ack"]
+    assert len(taken) == 1
+
+
+async def test_what_is_held_is_known_until_it_is_done():
+    """So that the sweeper does not announce it a second time."""
+    taken = await filled(intake(), arrival("a", 0), arrival("a", 1))
+    batch = await taken.take()
+    assert taken.held == {("a", 0), ("a", 1)}
+    taken.done(batch)
+    assert taken.held == {("a", 1)}
+
+
+async def test_a_closed_intake_gives_back_what_waits_and_wakes_its_slots():
+    """And requeues what comes afterwards."""
+    taken = intake()
+    slot = asyncio.create_task(taken.take())
+    await asyncio.sleep(0)
+    assert await taken.close() == []
+    with pytest.raises(IntakeClosedError):
+        await slot
+    late = arrival("a", 0)
+    await taken.put(late)
+    assert late.delivery.settled == ["requeue"]
