@@ -8,7 +8,7 @@ import pytest
 
 from core.engines.faster_whisper import FasterWhisperEngine
 from core.models import SAMPLE_RATE, Options, Pcm, Segment, Window, Word
-from tests.integration.engines.speech import clip, real_engine
+from tests.integration.engines.speech import CLIPS, clip, real_engine
 
 OPTIONS = Options(model="base", language="en")
 

@@ -85,7 +85,7 @@ def test_clean_text_is_left_alone() -> None:
 def test_a_loop_at_the_end_of_a_long_text_is_caught_though_it_compresses_little() -> None:
     """This is why there is a detector beside the compression ratio."""
     text = (
-        "The harbour wakes before the town does. Crates come ashore under yellow lamps, somebody counts them twice, and "
+        "The harbour wakes before the town does. Crates come ashore under yellow lamps, somebody counts them twice and "
         "a boy with a broom pretends not to listen while the mates argue about tides. By six the fish is gone, the "
         "ice has been shovelled back into its shed, and the first bus climbs towards the church with nine passengers."
     ) + " you know" * 6
