@@ -12,7 +12,7 @@ OVERLAP = SAMPLE_RATE  # each side of a cut that goes through speech
 _MIN_CUT_PAUSE = 200 * SAMPLE_RATE // 1000  # a cut in a shorter one could touch a word, so it overlaps
 _EARLIEST_CUT = 3 * SAMPLE_RATE
 _SEARCH_FROM = 20 * SAMPLE_RATE  # where a cut through speech may lie, from the window's start
-_SEARCH_TO = MAX_WINDOW_SAMPLES - OVERLAP
+_SEARCH_TO = MAX_WINDOW_SAMPLES - OVERLAP - MAX_PAD  # then the overlap, too, is heard already when a window is full
 _LATE_BONUS = 0.03  # seconds of pause that a second of window length is worth
 
 QuietPoint = Callable[[int, int], int]  # the quietest position in [from, to)

@@ -108,7 +108,7 @@ async def test_the_event_loop_stays_free(tmp_path: Path) -> None:
 
 
 async def _growth(tmp_path: Path, *, minutes: int) -> list[float]:
-    """MiB by which the highest resident sizes of a file's second half lie over those of its first: here, in the child."""
+    """MiB that the highest resident size of a file's second half is above that of its first: here, in the child."""
     audio = np.concatenate([clip(index % len(CLIPS)) for index in range(12)])[: 60 * SAMPLE_RATE]
     path = encode(tmp_path / "x.mp3", audio, codec="libmp3lame", rate=44_100)
     path.write_bytes(path.read_bytes() * minutes)
