@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import internal_error
+from core.errors import ParascribeError
 
 log = structlog.get_logger()
 
@@ -44,7 +45,11 @@ class RequestLog:
     async def _failed(self, scope: Scope, receive: Receive, answer: "_Answer", error: Exception) -> None:
         """Once an answer has begun it can only be cut short: the connection ends without the last chunk."""
         if answer.status is not None:
-            log.error("answer cut short", reference=answer.request_id, exc_info=error)
+            known = error if isinstance(error, ParascribeError) else error.__cause__  # the framework wraps ours
+            if isinstance(known, ParascribeError):
+                log.warning("answer cut short", code=known.code, reason=known.message)
+            else:
+                log.error("answer cut short", reference=answer.request_id, exc_info=error)
             return
         log.error("request failed", reference=answer.request_id, exc_info=error)
         await internal_error(answer.request_id)(scope, receive, answer.send)

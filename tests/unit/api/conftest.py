@@ -1,11 +1,12 @@
 """An application whose database is away, its blobs in a real directory: enough for all that happens before a task."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from api.app import create_app
@@ -16,6 +17,20 @@ from core.errors import StoreUnavailableError
 from core.flow.resources import Resources
 
 LIMIT = 100_000  # MAX_UPLOAD_BYTES of these tests
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> Iterator[None]:
+    """Plain lines: the default draws every frame of a traceback, which takes seconds."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
