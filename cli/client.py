@@ -30,7 +30,7 @@ class Client:
     """One server. Use it as a context manager."""
 
     def __init__(self, url: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked(url)
         # A proxy of the environment cannot reach what listens on this machine's loopback.
         trust = not _is_loopback(self.url)
         self._http = httpx.Client(base_url=self.url, transport=transport, timeout=_TIMEOUT, trust_env=trust)
@@ -99,10 +99,6 @@ class Client:
                     answer.read()
                     raise _refusal(answer)
                 yield answer
-        except httpx.InvalidURL as error:
-            raise CommandError(f"{self.url} is not an address. Give one such as http://127.0.0.1:8000.") from error
-        except httpx.UnsupportedProtocol as error:
-            raise CommandError(f"{self.url} is not an address. Give one such as http://127.0.0.1:8000.") from error
         except httpx.TransportError as error:
             raise ServerAwayError(_away(self.url, error)) from error
 
@@ -134,11 +130,19 @@ def _refusal(answer: httpx.Response) -> CommandError:
     return RefusedError(sentence)
 
 
+def _checked(url: str) -> str:
+    with contextlib.suppress(httpx.InvalidURL):
+        parsed = httpx.URL(url)
+        if parsed.scheme in {"http", "https"} and parsed.host:
+            return url.rstrip("/")
+    raise CommandError(f"{url} is not the address of a server. Give one such as http://127.0.0.1:8000.")
+
+
 def _is_loopback(url: str) -> bool:
+    host = httpx.URL(url).host
     try:
-        host = httpx.URL(url).host
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except (ValueError, httpx.InvalidURL):
+    except ValueError:  # a name
         return False
 
 

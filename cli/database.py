@@ -53,14 +53,15 @@ class Database:
         return False
 
     async def nudge(self) -> None:
-        """Connect again and again, until cancelled.
+        """Connect again and again, until cancelled, while it stops.
 
         On Linux, closing a listening socket does not wake the thread that waits in ``accept``; the database joins that
-        thread for 2 s when it stops. A connection wakes it at once.
+        thread for 2 s when it stops. A connection wakes it at once. One that comes together with the signal, however,
+        can make it miss the signal: hence the pause first.
         """
         while True:
+            await asyncio.sleep(0.2)
             await self._accepts()
-            await asyncio.sleep(0.05)
 
     async def _accepts(self) -> bool:
         with contextlib.suppress(OSError):

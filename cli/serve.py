@@ -14,6 +14,8 @@ from cli.supervisor import Supervisor
 from core.config import Settings
 from core.logs import configure
 
+# ONNX Runtime and the hub's client report to their makers unless told not to; the former reads this as it is imported.
+SILENCE = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 EMBEDDED = (sys.executable, "-P", "-m", "cli.embedded")
 
 
@@ -47,6 +49,7 @@ def _environment(settings: Settings, database: Database | None, port: int) -> di
         "API_PORT": str(port),
         "DATA_DIR": str(settings.data_dir.absolute()),
         "MONGO_URL": database.url if database else settings.mongo_url or "",
+        **SILENCE,
     }
 
 

@@ -21,6 +21,7 @@ class Pace:
     database_start: float = 60.0  # after a crash it replays its journal
     stop: float = 9.5  # all of it, from the first signal
     database_stop: float = 1.0  # kept back for the database out of ``stop``
+    database_stop_at_most: float = 4.0  # then SIGKILL, which loses nothing: every commit is on the disk
     patience: Patience = field(default_factory=Patience)
 
 
@@ -71,6 +72,7 @@ class Supervisor:
         if self._database and self._database_keeper:
             async with asyncio.TaskGroup() as group:
                 nudging = group.create_task(self._database.nudge())
-                await self._database_keeper.end(seconds=deadline - time.monotonic(), hurry=hurry)
+                seconds = min(self._pace.database_stop_at_most, deadline - time.monotonic())
+                await self._database_keeper.end(seconds=seconds, hurry=hurry)
                 nudging.cancel()
         log.info("stopped")
