@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -70,12 +71,23 @@ async def _opened(stack: AsyncExitStack, settings: Settings, stop: asyncio.Event
     delay = FIRST_DELAY_SECONDS
     while not stop.is_set():
         try:
-            return await stack.enter_async_context(open_resources(settings))
+            return await _unless(stop, stack.enter_async_context(open_resources(settings)))
         except StoreUnavailableError as error:
             log.warning("waiting for the database", reason=error.message, next_try_seconds=delay)
         await _wait(stop, delay)
         delay = min(2 * delay, LONGEST_DELAY_SECONDS)
     return None
+
+
+async def _unless(stop: asyncio.Event, opening: Coroutine[Any, Any, Resources]) -> Resources | None:
+    """What is opened, or None as soon as the process is to end: the driver looks for a server for up to 10 s."""
+    task, stopping = asyncio.create_task(opening), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    return None if task.cancelled() else task.result()
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
