@@ -25,7 +25,8 @@ CUTS_PER_ERROR = 10
 def test_forced_cuts_neither_lose_nor_double_words(real: Service, tmp_path: Path, minutes: int) -> None:
     """At most one word for ten cuts."""
     order = _order(minutes * 60)
-    expected = [word for index in order for word in _alone(real, tmp_path)[index]]
+    alone = _alone(real, tmp_path)
+    expected = [word for index in order for word in alone[index]]
     task, words = _heard(real, tmp_path / "squeezed.wav", np.concatenate([_squeezed()[index] for index in order]))
     cuts = _forced_cuts(real.chunks(task["task_id"]))
     found = [one for one in differences(expected, words) if _is_near(one, cuts)]

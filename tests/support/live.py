@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 ENDED = frozenset({"completed", "partial", "failed", "cancelled"})
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0  # the supervisor promises 10
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 
 Json = dict[str, Any]
 
@@ -60,9 +60,9 @@ class Service:
         found: list[Json] = self._get(f"/api/v1/tasks/{task_id}/chunks")["chunks"]
         return found
 
-    def wait(self, task_id: str, seconds: float = 120.0) -> Json:
+    def wait(self, task_id: str, seconds: float = 120.0, every_seconds: float = POLL_SECONDS) -> Json:
         """The task once it has ended; the deadline only ends a test that has failed."""
-        task: Json = until(lambda: self.task(task_id), lambda task: task["status"] in ENDED, seconds)
+        task: Json = until(lambda: self.task(task_id), lambda task: task["status"] in ENDED, seconds, every_seconds)
         return task
 
     def transcript(self, task_id: str, form: str = "verbose_json") -> Any:
@@ -155,12 +155,14 @@ def ending(child: "subprocess.Popen[bytes]") -> Iterator[None]:
     assert not left, f"still running {STOP_SECONDS} s after SIGTERM: {left}"
 
 
-def until(read: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float) -> Any:
+def until(
+    read: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float, every_seconds: float = POLL_SECONDS
+) -> Any:
     """Poll until what is read is wanted; the deadline only ends a test that has failed."""
     deadline = time.monotonic() + seconds
     while not wanted(value := read()):
         assert time.monotonic() < deadline, f"not within {seconds} s; last seen: {value}"
-        time.sleep(POLL_SECONDS)
+        time.sleep(every_seconds)
     return value
 
 

@@ -53,11 +53,11 @@ def spoken() -> list[Spoken]:
     return found
 
 
-def trimmed(pcm: Pcm, longest_pause: float = 0.06) -> Pcm:
+def trimmed(pcm: Pcm, longest_pause: float = 0.05) -> Pcm:
     """The same speech with no quiet stretch longer than ``longest_pause`` seconds, at its ends neither."""
     frames = pcm[: len(pcm) // FRAME * FRAME].reshape(-1, FRAME)
     power = np.mean(frames.astype(np.float64) ** 2, axis=1)
-    quiet = power < power.max() / 300
+    quiet = power < power.max() / 100
     keep, run = [], 0
     for index, silent in enumerate(quiet):
         run = run + 1 if silent else 0
