@@ -81,6 +81,9 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="A worker silent for this long is dead and its work is given to others."
     )
     sweep_seconds: float = Field(default=5.0, gt=0, description="How often lost work is looked for.")
+    orphan_seconds: float = Field(
+        default=600.0, ge=0, description="Blobs that no task knows for this long are removed, in seconds."
+    )
     max_chunk_attempts: int = Field(default=3, ge=1, description="Attempts before a chunk has failed for good.")
     retry_delay_seconds: float = Field(default=1.0, ge=0, description="Delay before the second attempt; doubles.")
     batch_deadline_seconds: float = Field(

@@ -1,6 +1,7 @@
 """What the parts of one worker process share."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config import Settings
@@ -20,6 +21,7 @@ class Context:
     engines: EngineRegistry
     worker_id: str
     run_file: RunFile
+    suspects: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whatever may take the process down
 
     @property
     def run_folder(self) -> Path:

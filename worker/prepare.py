@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import structlog
 
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
 from core.audio.decode import DecodeLimits, Decoder, open_decoder
-from core.errors import ParascribeError, PermanentError
+from core.errors import ParascribeError, PermanentError, TransientError
 from core.flow.finish import tidy
 from core.flow.removal import clear_cancelled, clear_deleted
 from core.flow.submit import announce
@@ -59,13 +59,25 @@ class Preparer:
         task_id = delivery.message.task_id
         self.held.add(task_id)
         try:
-            async with self._crew.turns.take() as turn:
-                task = await self._tasks.claim(task_id, self._context.worker_id)
-                if task is not None:
-                    await self._attempt(task, turn)
-            await delivery.ack()
+            await self._prepare(task_id)
+        except TransientError as error:
+            log.warning("task left to the sweeper", task_id=task_id, error=str(error))
         finally:
             self.held.discard(task_id)
+        await delivery.ack()
+
+    async def _prepare(self, task_id: str) -> None:
+        """The lock before the place: who waits for the lock must not keep a place from the one who holds it."""
+        async with await self._alone_if_suspect(task_id), self._crew.turns.take() as turn:
+            task = await self._tasks.claim(task_id, self._context.worker_id)
+            if task is not None:
+                await self._attempt(task, turn)
+
+    async def _alone_if_suspect(self, task_id: str) -> AbstractAsyncContextManager[Any]:
+        """What a process died over is not done beside another such thing, or nobody could tell which it was."""
+        task = await self._tasks.get(task_id)
+        suspect = task is not None and task.attempts + task.interruptions > 0
+        return self._context.suspects if suspect else nullcontext()
 
     async def _attempt(self, task: Task, turn: Turn) -> None:
         try:

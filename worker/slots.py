@@ -1,14 +1,15 @@
 """The slots: each takes a batch, claims its chunks, transcribes them on a thread, and goes on to the next.
 
 A chunk under which a process has died, or an engine has failed, is suspect. Suspects are transcribed alone, and at most
-one of them at a time in a process, so that one poisonous chunk cannot use up the attempts of its neighbours.
+one of them at a time in a process (a task whose preparing was interrupted counts as one), so that one poisonous chunk
+cannot use up the attempts of its neighbours.
 """
 
 import asyncio
 import os
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -50,14 +51,6 @@ class Batch:
         return sum(len(window.pcm) for _, _, window in self.work) / SAMPLE_RATE
 
 
-@dataclass(kw_only=True, slots=True)
-class _Claims:
-    """Claims of one take, the suspects apart."""
-
-    healthy: list[tuple[Arrival, Chunk, Window]] = field(default_factory=list)
-    suspect: list[tuple[Arrival, Chunk, Window]] = field(default_factory=list)
-
-
 class Slots:
     """All slots of one process."""
 
@@ -67,7 +60,6 @@ class Slots:
         self._settler = settler
         self._jobs = jobs
         self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot")
-        self._suspect = asyncio.Lock()
         self._running: list[Batch] = []
 
     async def run(self) -> None:
@@ -104,16 +96,27 @@ class Slots:
                 self._intake.done(arrivals)
 
     async def _work(self, arrivals: list[Arrival]) -> None:
-        claims = _Claims()
-        for claimed in await asyncio.gather(*(self._claim(arrival) for arrival in arrivals)):
-            if claimed is not None:
-                _, chunk, _ = claimed
-                (claims.suspect if is_suspect(chunk) else claims.healthy).append(claimed)
-        if claims.healthy:
-            await self._transcribe(Batch(options=arrivals[0].options, work=claims.healthy))
-        for one in claims.suspect:
-            async with self._suspect:
-                await self._transcribe(Batch(options=arrivals[0].options, work=[one]))
+        """A suspect is claimed only when its turn has come: a claim counts as an attempt if the process dies."""
+        suspects = await self._suspects(arrivals)
+        healthy = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in suspects]
+        await self._attempt(healthy)
+        for arrival in arrivals:
+            if arrival not in healthy:
+                async with self._context.suspects:
+                    await self._attempt([arrival])
+
+    async def _suspects(self, arrivals: list[Arrival]) -> set[tuple[str, int]]:
+        names = [(arrival.task_id, arrival.index) for arrival in arrivals]
+        try:
+            return await self._context.resources.chunks.suspect(names)
+        except TransientError:
+            return set(names)
+
+    async def _attempt(self, arrivals: list[Arrival]) -> None:
+        claims = await asyncio.gather(*(self._claim(arrival) for arrival in arrivals))
+        work = [claim for claim in claims if claim is not None]
+        if work:
+            await self._transcribe(Batch(options=arrivals[0].options, work=work))
 
     async def _claim(self, arrival: Arrival) -> tuple[Arrival, Chunk, Window] | None:
         """The chunk and its audio; None where there is nothing to do (any more), or not now."""
@@ -192,8 +195,3 @@ def transcribe(engines: EngineRegistry, batch: Batch) -> list[WindowResult]:
     """On a slot's thread: load the model if need be, and transcribe."""
     engine = engines.get(batch.options.model)
     return engine.transcribe([window for _, _, window in batch.work], batch.options, lambda: batch.unwanted)
-
-
-def is_suspect(chunk: Chunk) -> bool:
-    """Whether an engine or a process has failed on it before (this claim counts as one attempt)."""
-    return chunk.attempts > 1 or chunk.interruptions > 0

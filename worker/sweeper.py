@@ -22,8 +22,6 @@ from worker.takeover import free_chunk, take_over
 log = structlog.get_logger()
 
 LOST_SECONDS = 60.0  # a message of a lasting broker that nobody has taken for this long, with its queue empty, is lost
-ORPHAN_SECONDS = 600.0
-ORPHAN_EVERY = 60  # passes between two looks for blobs without a task
 
 
 class Sweeper:
@@ -37,7 +35,10 @@ class Sweeper:
         self._progress = progress
         self._observer = Observer()
         self._seen: set[object] = set()
+        self._blobs = Observer()
         self._passes = 0
+        settings = context.settings
+        self._orphan_passes = max(1, round(settings.orphan_seconds / settings.sweep_seconds / 4))
 
     async def run(self) -> None:
         """Sweep; a pass that fails (a database that is away) is followed by the next."""
@@ -60,7 +61,7 @@ class Sweeper:
                 await self._task(task, listed)
             except ParascribeError as error:
                 log.warning("task not swept", task_id=task.id, error=str(error))
-        if self._passes % ORPHAN_EVERY == 0:
+        if self._passes % self._orphan_passes == 0:
             await self._orphans()
         self._passes += 1
         self._observer.forget_all_but(self._seen)
@@ -156,13 +157,17 @@ class Sweeper:
 
     async def _orphans(self) -> None:
         """Blobs whose task is gone: an upload that was never accepted, or a delete that lost a race."""
+        seen = set()
         for prefix in ("uploads", "pcm"):
             async for blob in self._resources.blobs.iterate(prefix):
-                task_id = blob.key.split("/")[1]
-                if not self._unchanged(("blob", blob.key), blob.size_bytes, ORPHAN_SECONDS):
-                    continue
-                if not await self._resources.tasks.existing([task_id]):
-                    await self._resources.blobs.delete(blob.key)
+                seen.add(blob.key)
+                if self._blobs.unchanged_for(blob.key, blob.size_bytes) >= self._context.settings.orphan_seconds:
+                    await self._remove_orphan(blob.key)
+        self._blobs.forget_all_but(seen)
+
+    async def _remove_orphan(self, key: str) -> None:
+        if not await self._resources.tasks.existing([key.split("/")[1]]):
+            await self._resources.blobs.delete(key)
 
     def _lost(self, thing: object, state: object) -> bool:
         """A volatile broker's messages died with the process that had them: what we do not hold is soon called lost."""

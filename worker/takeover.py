@@ -13,12 +13,13 @@ MAX_INTERRUPTIONS = 25  # deaths from outside under one chunk; it is then suspec
 async def take_over(context: Context, worker_id: str, *, crashed: bool, left: bool = False) -> set[str]:
     """Free all that a worker owned; the tasks concerned. ``crashed``: by its work, so the attempts under way count.
 
-    ``left``: it went in order, so nothing counts at all.
+    Where chunks were running they are blamed and not what was being prepared beside them. ``left``: it went in order,
+    so nothing counts at all.
     """
     tasks = await context.resources.tasks.owned_by(worker_id)
     chunks = await context.resources.chunks.owned_by(worker_id)
     for task in tasks:
-        await _free_task(context, task, crashed=crashed, left=left)
+        await _free_task(context, task, crashed=crashed and not chunks, left=left)
     for chunk in chunks:
         await free_chunk(context, chunk, crashed=crashed, left=left)
     await context.resources.workers.remove(worker_id)

@@ -5,6 +5,7 @@ of context and 512 new ones, and carries an LSTM's state from row to row.
 """
 
 import importlib.util
+import os
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,8 @@ def _fresh_state() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _session() -> Any:
+    # From its import on it would report to its maker, and leave a file in the temporary directory.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime  # noqa: PLC0415 - 0.2 s and 60 MiB that only a worker needs
 
     options = onnxruntime.SessionOptions()

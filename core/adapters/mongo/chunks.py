@@ -7,7 +7,6 @@ blocks of ids, since the embedded database has no limit push-down into its index
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
 from core.adapters.mongo.client import Collection, Database, guarded
@@ -113,12 +112,24 @@ class ChunkStore:
 
     # --- transcribing
 
+    async def suspect(self, chunks: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Which of these (task, index) an engine has failed on, or a worker has died over."""
+        trouble = [{"attempts": {"$gt": 0}}, {"interruptions": {"$gt": 0}}]
+        where = {"_id": {"$in": [chunk_id(task_id, index) for task_id, index in chunks]}, "$or": trouble}
+        with guarded():
+            found = await self._chunks.find(where, {"task": 1, "index": 1}).to_list()
+        return {(document["task"], document["index"]) for document in found}
+
     async def claim(self, task_id: str, index: int, owner: str) -> Chunk | None:
         """Take an announced chunk. Counts an attempt and raises the fence."""
         where = {"_id": chunk_id(task_id, index), "state": "queued"}
         changes = {"$set": {"state": "running", "owner": owner}, "$inc": {"fence": 1, "attempts": 1}}
         with guarded():
-            document = await self._chunks.find_one_and_update(where, changes, return_document=ReturnDocument.AFTER)
+            if (await self._chunks.update_one(where, changes)).matched_count == 0:
+                return None
+            # The embedded database scans the collection for find_one_and_update, so it is read in a second step. What
+            # is ours stays as it is, unless it is cancelled in between.
+            document = await self._chunks.find_one({**where, "state": "running", "owner": owner})
         return chunk_value(document) if document else None
 
     async def complete(self, chunk: Chunk, result: WindowResult) -> bool:

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from core.adapters.mongo.client import Collection, Database, guarded
@@ -82,8 +80,8 @@ class TaskStore:
             "$set": {**changes["$set"], "status": "preparing", "started_at": now()},
             "$inc": changes["$inc"],
         }
-        claimed = await self._change({**where, "status": {"$in": task_sources(TaskStatus.PREPARING)}}, first)
-        return claimed or await self._change({**where, "status": {"$in": PREPARABLE}}, changes)
+        claimed = await self._change({**where, "status": {"$in": task_sources(TaskStatus.PREPARING)}}, first, owner)
+        return claimed or await self._change({**where, "status": {"$in": PREPARABLE}}, changes, owner)
 
     async def give_back(self, task: Task, *, interrupted: bool = False) -> bool:
         """Let go of preparing without counting the attempt; ``interrupted`` counts that a worker died over it."""
@@ -225,11 +223,12 @@ class TaskStore:
             result = await self._tasks.update_one(where, changes)
         return result.matched_count == 1
 
-    async def _change(self, where: Document, changes: Document) -> Task | None:
+    async def _change(self, where: Document, changes: Document, owner: str) -> Task | None:
+        """In two steps, since the embedded database scans the collection for find_one_and_update."""
         with guarded():
-            document: dict[str, Any] | None = await self._tasks.find_one_and_update(
-                where, changes, return_document=ReturnDocument.AFTER
-            )
+            if (await self._tasks.update_one(where, changes)).matched_count == 0:
+                return None
+            document = await self._tasks.find_one({"_id": where["_id"], "owner": owner})
         return task_value(document) if document else None
 
 

@@ -141,6 +141,16 @@ async def test_the_last_attempt_fails_for_good_and_says_why(chunks):
     assert (await claimed(chunks)).attempts == 1
 
 
+async def test_who_was_tried_before_is_suspect(chunks):
+    """By a failure or by a death, but not by having been given back in order."""
+    names = [("t", index) for index in range(3)]
+    await chunks.give_back(await claimed(chunks, 0))
+    assert await chunks.suspect(names) == set()
+    await chunks.fail(await claimed(chunks, 1), OOPS, attempts_left=True)
+    await chunks.give_back(await claimed(chunks, 2), interrupted=True)
+    assert await chunks.suspect(names) == {("t", 1), ("t", 2)}
+
+
 async def test_cancelling_spares_what_is_done(chunks):
     """And a running claim loses its fence."""
     await chunks.complete(await claimed(chunks, 0), RESULT)

@@ -1,0 +1,204 @@
+"""What the sweeper repairs: the dead, lost messages, lost credits, ends not written, remains."""
+
+import json
+
+import pytest
+
+from core.flow.submit import submit
+from core.models import Cut, Failure, WindowResult
+from core.states import ChunkState, TaskStatus
+from tests.support.audio import speech, wav
+from tests.support.tasks import blob_keys, chunks_of, ended, put_task, until, working
+from worker.runtime import open_context
+from worker.takeover import MAX_INTERRUPTIONS, free_chunk, take_over
+
+SECOND = 16_000
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """Where the fake engine notes every window."""
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def settings(settings, journal):
+    """A fake engine that keeps a journal."""
+    return settings.model_copy(update={"fake_engine": json.dumps({"journal": str(journal)})})
+
+
+@pytest.fixture
+async def context(settings, resources):
+    """A worker's context without a worker."""
+    async with open_context(settings, resources) as context:
+        yield context
+
+
+async def prepared(resources, settings, count=3):
+    """A task whose chunks are cut and pending, as after a crash of everything."""
+    task_id = await put_task(resources, settings, b"")
+    task = await resources.tasks.claim(task_id, "preparer")
+    await resources.tasks.start_processing(task, "en", 0.9)
+    pcm = speech(count, gap_seconds=0)
+    cuts = []
+    for i in range(count):
+        start, end = i * SECOND, (i + 1) * SECOND
+        cuts.append(Cut(index=i, start=start, end=end, core_start=start, core_end=end))
+        await resources.blobs.put(f"pcm/{task_id}/{i:06d}", pcm[start:end].tobytes())
+    await resources.chunks.add(task_id, cuts)
+    await resources.tasks.note_cut(task, count)
+    await resources.tasks.finish_cutting(task, chunks_total=count, duration_samples=count * SECOND, silent_samples=0)
+    return task_id
+
+
+async def test_chunks_that_nobody_announced_are(resources, settings):
+    """A crash between cutting and announcing: the task ends all the same."""
+    task_id = await prepared(resources, settings)
+    async with working(settings, resources):
+        assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
+
+
+async def test_lost_messages_are_announced_again(resources, settings, journal):
+    """Chunks that were announced to a broker that died with its process are transcribed once each."""
+    task_id = await prepared(resources, settings)
+    for index in range(3):
+        await resources.chunks.queue(task_id, index)
+    async with working(settings, resources):
+        assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
+    assert len(journal.read_text().splitlines()) == 3
+
+
+async def test_a_task_whose_message_was_lost_is_prepared(resources, settings):
+    """Stored and never announced: still accepted."""
+    task_id = await put_task(resources, settings, wav(speech(10)))
+    resources.broker._lines["tasks"].waiting.clear()
+    async with working(settings, resources):
+        assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
+
+
+async def test_a_dead_workers_chunks_are_taken_over(resources, settings):
+    """Its counter stands still: after a while on our clock its chunk is somebody else's, and no attempt is counted."""
+    task_id = await prepared(resources, settings)
+    await resources.workers.register("ghost", slots=1, batch=1)
+    await resources.chunks.queue(task_id, 0)
+    stale = await resources.chunks.claim(task_id, 0, "ghost")
+    async with working(settings, resources):
+        assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
+        assert [worker.id for worker in await resources.workers.all() if worker.id == "ghost"] == []
+    first = (await chunks_of(resources, task_id))[0]
+    assert (first.attempts, first.interruptions) == (1, 1)
+    assert await resources.chunks.complete(stale, WindowResult(segments=())) is False
+
+
+async def test_a_living_workers_chunk_is_left_alone(resources, settings):
+    """As long as its counter moves, however long it takes."""
+    task_id = await prepared(resources, settings, count=1)
+    await resources.workers.register("slow", slots=1, batch=1)
+    await resources.chunks.queue(task_id, 0)
+    mine = await resources.chunks.claim(task_id, 0, "slow")
+    async with working(settings, resources) as worker:
+        sweeps = worker._sweeper
+
+        async def beat_and_count():
+            await resources.workers.beat("slow", sweeps._passes)
+            return sweeps._passes
+
+        await until(beat_and_count, lambda passes: passes > 12)
+        assert await resources.chunks.complete(mine, WindowResult(segments=()))
+        assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
+    assert (await chunks_of(resources, task_id))[0].attempts == 1
+
+
+async def test_a_dead_preparers_task_is_prepared_by_another(resources, settings):
+    """From the start, and what it had cut is not cut twice."""
+    task_id = await put_task(resources, settings, wav(speech(20)))
+    await resources.workers.register("ghost", slots=1, batch=1)
+    await resources.tasks.claim(task_id, "ghost")
+    async with working(settings, resources):
+        task = await ended(resources, task_id)
+    assert (task.status, task.attempts, task.interruptions) == (TaskStatus.COMPLETED, 1, 1)
+
+
+async def test_an_owner_that_is_not_listed_is_dead(resources, settings):
+    """A worker that was declared dead, woke up, claimed, and died before it could announce itself again."""
+    task_id = await prepared(resources, settings, count=1)
+    await resources.chunks.queue(task_id, 0)
+    await resources.chunks.claim(task_id, 0, "nobody")
+    async with working(settings, resources):
+        assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
+
+
+async def test_an_end_that_was_not_written_is(resources, settings):
+    """All chunks done and a crash before the task's end was stored."""
+    task_id = await prepared(resources, settings, count=1)
+    await resources.chunks.queue(task_id, 0)
+    await resources.chunks.complete(await resources.chunks.claim(task_id, 0, "gone"), WindowResult(segments=()))
+    async with working(settings, resources):
+        task = await ended(resources, task_id)
+        await until(lambda: blob_keys(resources), lambda keys: not keys)
+    assert task.status is TaskStatus.COMPLETED
+
+
+async def test_remains_of_a_cancel_and_of_a_delete_are_cleared(resources, settings):
+    """Both crashed after their first write."""
+    cancelled, deleted = await prepared(resources, settings), await prepared(resources, settings)
+    await resources.tasks.cancel(cancelled)
+    await resources.tasks.mark_deleted(deleted)
+    async with working(settings, resources):
+        await until(lambda: blob_keys(resources), lambda keys: not keys)
+        await until(lambda: resources.tasks.get(deleted, deleted=True), lambda task: task is None)
+    assert {chunk.state for chunk in await chunks_of(resources, cancelled)} == {ChunkState.CANCELLED}
+    assert await chunks_of(resources, deleted) == []
+
+
+async def test_three_crashes_fail_a_chunk_and_deaths_from_outside_do_not(resources, settings, context):
+    """A crash by its work counts as an attempt; being killed counts apart, up to a limit of its own."""
+    task_id = await prepared(resources, settings, count=2)
+
+    async def die(index: int, *, crashed: bool):
+        await resources.chunks.queue(task_id, index)
+        await free_chunk(context, await resources.chunks.claim(task_id, index, "w"), crashed=crashed)
+        return (await chunks_of(resources, task_id))[index]
+
+    for _ in range(2):
+        assert (await die(0, crashed=True)).state is ChunkState.PENDING
+    failed = await die(0, crashed=True)
+    assert (failed.state, failed.attempts, failed.error.code) == (ChunkState.FAILED, 3, "worker_crashed")
+    for count in range(1, MAX_INTERRUPTIONS + 1):
+        killed = await die(1, crashed=False)
+        assert (killed.state, killed.attempts, killed.interruptions) == (ChunkState.PENDING, 0, count)
+    assert (await die(1, crashed=False)).state is ChunkState.FAILED
+
+
+async def test_taking_over_twice_is_harmless(resources, settings, context):
+    """Two sweepers see the same death; the second finds the chunk somebody else's."""
+    task_id = await prepared(resources, settings, count=1)
+    await resources.chunks.queue(task_id, 0)
+    stale = await resources.chunks.claim(task_id, 0, "ghost")
+    assert await take_over(context, "ghost", crashed=False) == {task_id}
+    await resources.chunks.queue(task_id, 0)
+    fresh = await resources.chunks.claim(task_id, 0, "other")
+    await free_chunk(context, stale, crashed=True)
+    assert await take_over(context, "ghost", crashed=True) == set()
+    assert await resources.chunks.complete(fresh, WindowResult(segments=()))
+
+
+async def test_blobs_of_no_task_go(resources, settings):
+    """After they were seen without one for a while; what a task may still need stays."""
+    settings = settings.model_copy(update={"orphan_seconds": 2.0})
+    await resources.blobs.put("uploads/nobodys", b"x")
+    await resources.blobs.put("pcm/nobodys/000000", b"x")
+    kept = await put_task(resources, settings, wav(speech(5)))
+    await resources.tasks.end(kept, TaskStatus.FAILED, error=Failure(code="preparation_failed", message=""))
+    async with working(settings, resources):
+        await until(lambda: blob_keys(resources), lambda keys: keys == [f"uploads/{kept}"])
+
+
+async def test_submitting_twice_is_one_task(resources, settings):
+    """A client's repeated insert is harmless."""
+    task_id = await put_task(resources, settings, wav(speech(5)))
+    task = await resources.tasks.get(task_id)
+    await submit(resources, task)
+    async with working(settings, resources):
+        await ended(resources, task_id)
+    assert len(await resources.tasks.newest()) == 1
