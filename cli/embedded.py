@@ -24,13 +24,10 @@ async def serve(settings: Settings, resources: Resources, stop: asyncio.Event) -
             return {"worker": "ok" if worker.ready.is_set() and not stop.is_set() else "The worker is not ready."}
 
         server = ApiServer(create_app(settings, resources, ready=worker_ready, credit=context.credit), settings)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(worker.run())
-            serving = group.create_task(server.run())
-            await asyncio.wait({serving, group.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        async with process.calling(server.stop, worker.stop, when=stop), asyncio.TaskGroup() as group:
+            parts = [group.create_task(worker.run()), group.create_task(server.run())]
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
             stop.set()
-            server.stop()
-            worker.stop()
 
 
 if __name__ == "__main__":

@@ -67,6 +67,22 @@ async def resources_when_there(settings: Settings, stop: asyncio.Event) -> Async
         yield resources
 
 
+@asynccontextmanager
+async def calling(*acts: Callable[[], None], when: asyncio.Event) -> AsyncIterator[None]:
+    """For as long as the block lasts: once the event is set, call these."""
+
+    async def wait() -> None:
+        await when.wait()
+        for act in acts:
+            act()
+
+    waiting = asyncio.create_task(wait())
+    try:
+        yield
+    finally:
+        waiting.cancel()
+
+
 def on_signal(stop: Callable[[], None]) -> None:
     """On the running loop: the first SIGTERM or Ctrl-C calls ``stop``, a second one ends the process at once."""
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The worker alone, against a given database: `python cmd/consumer/main.py`."""
+"""The worker as a process of its own, against a database that is given: `python cmd/consumer/main.py`."""
 
 import asyncio
 
@@ -17,13 +17,5 @@ async def work(settings: Settings, resources: Resources, stop: asyncio.Event) ->
     """Consume until ``stop`` is set, then leave in order."""
     async with open_context(settings, resources) as context:
         worker = Worker(context)
-        stopping = asyncio.create_task(_then(stop, worker))
-        try:
+        async with process.calling(worker.stop, when=stop):
             await worker.run()
-        finally:
-            stopping.cancel()
-
-
-async def _then(stop: asyncio.Event, worker: Worker) -> None:
-    await stop.wait()
-    worker.stop()
