@@ -1,4 +1,4 @@
-"""Fixtures for every layer. The store is never faked: it runs on the embedded database, which starts in about a second."""
+"""Fixtures for every layer. The store is never faked: it runs on the embedded database, which starts in a second."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator

@@ -22,7 +22,23 @@ async def join(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Piece]:
 
     ``chunks``: in the order of their index. Times are exact, ``(cut.start + round(t * 16000)) / 16000`` for a time
     ``t`` in a window, changed only to keep order where neighbours overlap. Without overlaps segments stay as they are.
+    Gaps with nothing between them but silence are one: a running task would else have one for each waiting chunk.
     """
+    gap: Gap | None = None
+    async for piece in _pieces(chunks):
+        if isinstance(piece, Gap) and gap is not None and gap.reason == piece.reason:
+            gap = replace(gap, end=piece.end)
+            continue
+        if gap is not None:
+            yield gap
+        gap = piece if isinstance(piece, Gap) else None
+        if gap is None:
+            yield piece
+    if gap is not None:
+        yield gap
+
+
+async def _pieces(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Piece]:
     joiner = _Joiner()
     async for chunk in chunks:
         for piece in joiner.add(chunk):

@@ -69,6 +69,20 @@ async def test_what_is_not_done_is_a_gap_over_its_core(state, reason):
     assert await joined(chunk(RIGHT, state)) == [Gap(start=29.0, end=58.0, reason=reason)]
 
 
+async def test_gaps_with_only_silence_between_them_are_one():
+    """Of one reason; another reason or a word between them begins another gap."""
+    states = [ChunkState.PENDING, ChunkState.RUNNING, ChunkState.FAILED, ChunkState.PENDING]
+    waiting = [chunk(cut(index, (40 * index, 40 * index + 30)), state) for index, state in enumerate(states)]
+    word_between = heard(cut(4, (160, 190)), evenly("hello", 161))
+    pieces = await joined(*waiting, word_between, chunk(cut(5, (200, 230)), ChunkState.PENDING))
+    assert [(gap.start, gap.end, gap.reason) for gap in pieces if isinstance(gap, Gap)] == [
+        (0.0, 70.0, "pending"),
+        (80.0, 110.0, "failed"),
+        (120.0, 150.0, "pending"),
+        (200.0, 230.0, "pending"),
+    ]
+
+
 async def test_an_empty_result_is_neither_text_nor_gap():
     """A window of music is done: there is nothing to say and nothing missing."""
     pieces = await joined(heard(cut(0, (0, 30))), heard(cut(1, (30, 60)), evenly("hello", 31)))
