@@ -24,8 +24,6 @@ CODE = re.compile(
     r"""(?:\bcode(?::\ str)?\ ?=\ ?|"code":\ |RefusedError\(\s*|\bproblem\([\w.]+,\ )"([a-z_]{4,})\"""",
     re.VERBOSE,
 )
-    r"""(?:\bcode(?::\ str)?\ ?=\ ?|"code":\ |RefusedError\(\s*|\bproblem\([\w.]+,\ )"([a-z_]{4,})\"""", re.VERBOSE
-)
 # Caught or translated before anybody outside sees them.
 UNSEEN = {"broker_unavailable", "cancelled", "claim_lost", "invalid_blob_key", "invalid_language"}
 
