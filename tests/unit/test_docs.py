@@ -82,8 +82,15 @@ def test_commands_exist(page):
     assert shown_commands(page, "parascribe") <= known
 
 
-def test_the_search_for_commands_finds_them():
-    """The pages do show some, so that the test above can fail."""
+def test_the_searches_find_what_is_there(tmp_path):
+    """A page with a dead link and unknown commands, so that the tests above can fail; and the real pages have some."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "[gone](gone.md#place) [out](https://example.org) [here](#here)\n`make nothing`\n"
+        "```sh\nA=1 parascribe fly\n```\n"
+    )
+    assert targets(page) == ["gone.md"]
+    assert (shown_commands(page, "make"), shown_commands(page, "parascribe")) == ({"nothing"}, {"fly"})
     assert {"demo", "serve", "test"} <= shown_commands(ROOT / "README.md", "make")
     assert {"serve", "transcribe", "status"} <= set().union(*(shown_commands(page, "parascribe") for page in PAGES))
 
