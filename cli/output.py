@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.client import Body
 from cli.errors import CommandError
@@ -67,7 +67,7 @@ def _figures(task: Body) -> Iterator[tuple[str, str]]:
 
 def show_tasks(console: Console, tasks: Iterable[Body]) -> None:
     """A table, newest first."""
-    table = Table("task", "state", "file", "created", box=None, pad_edge=False)
+    table = Table(Column("task", no_wrap=True, min_width=36), "state", "file", "created", box=None, pad_edge=False)
     for task in tasks:
         table.add_row(task["task_id"], line(task), task["filename"], task["created_at"])
     console.print(table, markup=False, highlight=False)

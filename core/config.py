@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     log_file: OptionalPath = Field(default=None, description="Also write the log there, e.g. logs/stt.log.")
 
     # --- tests
-    fake_engine: str = Field(default="{}", description="JSON for ENGINE=fake; see core/engines/fake.py.")
+    fake_engine: str = Field(default="{}", description="JSON for ENGINE=fake; see core/engines/fake_spec.py.")
 
     @property
     def slots(self) -> int:

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from pathlib import Path
 
 import structlog
 from structlog.typing import Processor
@@ -24,32 +23,35 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
+    _install(_handlers(settings, shared), settings.log_level)
+
+
+def _handlers(settings: Settings, shared: list[Processor]) -> list[logging.Handler]:
+    colours = sys.stderr.isatty()
+    console = settings.log_format == "console" or (settings.log_format == "auto" and colours)
+    screen = logging.StreamHandler(sys.stderr)
+    screen.setFormatter(_formatter(shared, console=console, colours=colours))
+    if settings.log_file is None:
+        return [screen]
+    settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(settings.log_file, encoding="utf-8")
+    file.setFormatter(_formatter(shared, console=console, colours=False))
+    return [screen, file]
+
+
+def _formatter(shared: list[Processor], *, console: bool, colours: bool) -> logging.Formatter:
+    renderer = structlog.dev.ConsoleRenderer(colors=colours) if console else structlog.processors.JSONRenderer()
+    return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings)],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
-    _install(_handlers(settings.log_file), formatter, settings.log_level)
 
 
-def _renderer(settings: Settings) -> Processor:
-    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    return structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-
-
-def _handlers(log_file: Path | None) -> list[logging.Handler]:
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if log_file is not None:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
-    return handlers
-
-
-def _install(handlers: list[logging.Handler], formatter: logging.Formatter, level: str) -> None:
+def _install(handlers: list[logging.Handler], level: str) -> None:
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
     for handler in handlers:
-        handler.setFormatter(formatter)
         root.addHandler(handler)
     root.setLevel(level)
     for noisy in ("pymongo", "asyncio", "httpx", "httpcore", "faster_whisper"):

@@ -27,7 +27,7 @@ from worker.progress import Progress
 from worker.runfiles import RunFile
 from worker.settling import Settler
 from worker.slots import Slots
-from worker.sweeper import Sweeper
+from worker.sweeper import Hands, Sweeper
 from worker.takeover import take_over
 from worker.turns import Turns
 
@@ -71,8 +71,10 @@ class Worker:
         self._intake = Intake(slots=settings.slots, batch=settings.batch, more=self._more)
         crew = Crew(turns=Turns(settings.max_concurrent_jobs), threads=self._threads, progress=self._progress)
         self._preparer = Preparer(context, crew)
-        self._slots = Slots(context, self._intake, Settler(context, self._progress, self._settling), self._settling)
-        self._sweeper = Sweeper(context, self._intake, self._preparer, self._progress)
+        settler = Settler(context, self._progress, self._settling)
+        self._slots = Slots(context, self._intake, settler)
+        hands = Hands(preparer=self._preparer, intake=self._intake, settler=settler)
+        self._sweeper = Sweeper(context, hands, self._progress)
         self.ready = asyncio.Event()
 
     def stop(self) -> None:

@@ -25,6 +25,21 @@ class Settler:
         self._chunks = context.resources.chunks
         self._progress = progress
         self._jobs = jobs
+        self.unsettled: set[tuple[str, int]] = set()  # task and index of what a slot is done with and the database not
+
+    def start(self, arrival: Arrival, chunk: Chunk, outcome: WindowResult | Exception) -> None:
+        """Settle in the background: the slot need not wait for the database."""
+        self.unsettled.add((chunk.task_id, chunk.cut.index))
+        self._jobs.start(self._settle(arrival, chunk, outcome))
+
+    async def _settle(self, arrival: Arrival, chunk: Chunk, outcome: WindowResult | Exception) -> None:
+        try:
+            if isinstance(outcome, Exception):
+                await self.failed(arrival, chunk, outcome)
+            else:
+                await self.completed(arrival, chunk, outcome)
+        finally:
+            self.unsettled.discard((chunk.task_id, chunk.cut.index))
 
     async def completed(self, arrival: Arrival, chunk: Chunk, result: WindowResult) -> None:
         """Store a result. Where the fence refuses it somebody else took over, and it is thrown away."""

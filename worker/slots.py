@@ -7,11 +7,9 @@ cannot use up the attempts of its neighbours.
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import structlog
@@ -22,7 +20,6 @@ from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
 from core.process import EXIT_HUNG
 from worker.context import Context
 from worker.intake import Arrival, Intake, IntakeClosedError
-from worker.jobs import Jobs
 from worker.settling import Settler
 
 log = structlog.get_logger()
@@ -54,11 +51,10 @@ class Batch:
 class Slots:
     """All slots of one process."""
 
-    def __init__(self, context: Context, intake: Intake, settler: Settler, jobs: Jobs) -> None:
+    def __init__(self, context: Context, intake: Intake, settler: Settler) -> None:
         self._context = context
         self._intake = intake
         self._settler = settler
-        self._jobs = jobs
         self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot")
         self._running: list[Batch] = []
 
@@ -150,8 +146,8 @@ class Slots:
             log.warning("batch failed", chunks=len(batch.work), error=repr(error))
             await self._after_failure(batch, error)
         else:
-            pairs = zip(batch.work, results, strict=True)
-            self._later([self._settler.completed(arrival, chunk, result) for (arrival, chunk, _), result in pairs])
+            for (arrival, chunk, _), result in zip(batch.work, results, strict=True):
+                self._settler.start(arrival, chunk, result)
         finally:
             self._running.remove(batch)
 
@@ -159,15 +155,10 @@ class Slots:
         """One window spoils its batch: alone, the others are none the worse, and still in their first attempt."""
         if len(batch.work) == 1:
             arrival, chunk, _ = batch.work[0]
-            self._later([self._settler.failed(arrival, chunk, error)])
+            self._settler.start(arrival, chunk, error)
             return
         for one in batch.work:
             await self._transcribe(Batch(options=batch.options, work=[one]))
-
-    def _later(self, settling: Sequence[Coroutine[Any, Any, None]]) -> None:
-        """The slot need not wait for the database."""
-        for one in settling:
-            self._jobs.start(one)
 
     async def _on_thread(self, batch: Batch) -> list[WindowResult]:
         loop = asyncio.get_running_loop()

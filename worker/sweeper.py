@@ -1,6 +1,7 @@
 """Repairs what a crash, a lost message or an outage left undone. Runs in every worker; all it does is idempotent."""
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,6 +18,7 @@ from worker.liveness import Observer
 from worker.prepare import Preparer
 from worker.progress import Progress
 from worker.runfiles import find_dead, forget
+from worker.settling import Settler
 from worker.takeover import free_chunk, take_over
 
 log = structlog.get_logger()
@@ -24,14 +26,32 @@ log = structlog.get_logger()
 LOST_SECONDS = 60.0  # a message of a lasting broker that nobody has taken for this long, with its queue empty, is lost
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hands:
+    """What this worker really works on, whatever the database says that it owns."""
+
+    preparer: Preparer
+    intake: Intake
+    settler: Settler
+
+    @property
+    def tasks(self) -> set[str]:
+        """Tasks being prepared, or waiting for it."""
+        return self.preparer.held
+
+    @property
+    def chunks(self) -> set[tuple[str, int]]:
+        """Task and index of the chunks that wait, are in a slot, or are being settled."""
+        return self.intake.held | self.settler.unsettled
+
+
 class Sweeper:
     """One pass after the other, for ever."""
 
-    def __init__(self, context: Context, intake: Intake, preparer: Preparer, progress: Progress) -> None:
+    def __init__(self, context: Context, hands: Hands, progress: Progress) -> None:
         self._context = context
         self._resources = context.resources
-        self._intake = intake
-        self._preparer = preparer
+        self._hands = hands
         self._progress = progress
         self._observer = Observer()
         self._seen: set[object] = set()
@@ -115,27 +135,30 @@ class Sweeper:
     async def _unprepared(self, task: Task, listed: set[str]) -> None:
         settings = self._context.settings
         if task.owner is not None:
-            gone = task.owner not in listed
-            if gone and self._unchanged(("preparer", task.id), task.fence, settings.dead_after_seconds):
+            abandoned = self._abandoned(task.owner, listed, in_hand=task.id in self._hands.tasks)
+            if abandoned and self._unchanged(("preparer", task.id), task.fence, settings.dead_after_seconds):
                 await self._resources.tasks.give_back(task, interrupted=True)
             return
-        lost = task.id not in self._preparer.held and self._lost(("task", task.id), task.fence)
+        lost = task.id not in self._hands.tasks and self._lost(("task", task.id), task.fence)
         if lost and await self._resources.broker.ready(Queue.TASKS) == 0:
             await announce(self._resources, task.id)
 
     async def _chunks(self, task: Task, listed: set[str]) -> None:
         for chunk in await self._resources.chunks.running(task.id):
-            key = ("chunk", task.id, chunk.cut.index)
-            if chunk.owner not in listed and self._unchanged(
-                key, chunk.fence, self._context.settings.dead_after_seconds
-            ):
+            name = (task.id, chunk.cut.index)
+            abandoned = self._abandoned(chunk.owner, listed, in_hand=name in self._hands.chunks)
+            if abandoned and self._unchanged(name, chunk.fence, self._context.settings.dead_after_seconds):
                 await free_chunk(self._context, chunk, crashed=False)
         await self._announce_lost(task)
         await self._continue(task)
 
+    def _abandoned(self, owner: str | None, listed: set[str], *, in_hand: bool) -> bool:
+        """Owned by nobody alive; or by us, who know nothing of it: a write whose answer an outage swallowed."""
+        return owner not in listed or (owner == self._context.worker_id and not in_hand)
+
     async def _announce_lost(self, task: Task) -> None:
         """Messages that neither wait in the broker nor are in our hands, and that nobody else has claimed for long."""
-        held = self._intake.held
+        held = self._hands.chunks
         for index in sorted(await self._resources.chunks.queued(task.id)):
             if (task.id, index) in held or not self._lost(("queued", task.id, index), index):
                 continue

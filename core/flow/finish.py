@@ -6,7 +6,8 @@ from core.models import Coverage, Failure, Task
 from core.states import ChunkState, TaskStatus
 
 OPEN = (ChunkState.PENDING, ChunkState.QUEUED, ChunkState.RUNNING)
-PREPARE_AGAIN = {"preparation_failed", "worker_lost"}  # not the upload's fault: it stays for a retry
+# Not the upload's fault: it stays for a retry.
+PREPARE_AGAIN = {"preparation_failed", "worker_lost", "model_not_found", "model_corrupt"}
 UNWANTED = (ChunkState.FAILED, ChunkState.CANCELLED)
 
 

@@ -128,6 +128,20 @@ async def test_an_owner_that_is_not_listed_is_dead(resources, settings):
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
 
 
+async def test_what_a_worker_owns_and_does_not_know_of_is_freed(resources, settings):
+    """An outage swallowed the answer to its claims: neither the chunk nor the task stands still for ever."""
+    cut, uncut = await prepared(resources, settings, count=1), await put_task(resources, settings, wav(speech(5)))
+    await resources.chunks.queue(cut, 0)
+    async with working(settings, resources) as worker:
+        me = worker._context.worker_id
+        for queue in ("tasks", "chunks"):
+            resources.broker._lines[queue].waiting.clear()
+        claims = await resources.chunks.claim(cut, 0, me), await resources.tasks.claim(uncut, me)
+        assert None not in claims
+        assert (await ended(resources, cut)).status is TaskStatus.COMPLETED
+        assert (await ended(resources, uncut)).status is TaskStatus.COMPLETED
+
+
 async def test_an_end_that_was_not_written_is(resources, settings):
     """All chunks done and a crash before the task's end was stored."""
     task_id = await prepared(resources, settings, count=1)

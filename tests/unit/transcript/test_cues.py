@@ -2,9 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from transcripts import said, word
 
 from core.transcript.cues import columns, cues
+from tests.unit.transcript.transcripts import said, word
 
 letters = st.text(st.characters(categories=["L", "M", "N", "P"]), min_size=1, max_size=60)
 spoken = st.lists(st.tuples(letters, st.floats(0, 9), st.floats(0, 2)), min_size=1, max_size=60)

@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 
 import pytest
-from transcripts import gap, header, said, stream, word
 
 from core.errors import InvalidRequestError
 from core.states import TaskStatus
 from core.transcript.formats import MEDIA_TYPES, TranscriptFormat, parse_format, render
+from tests.unit.transcript.transcripts import gap, header, said, stream, word
 
 HELLO = said(" Hello there.", 0.0, 1.25, word(" Hello", 0.0, 0.5), word(" there.", 0.6, 1.25))
 LATE = said(" The end.", 3661.5, 3662.0, word(" The", 3661.5, 3661.7), word(" end.", 3661.7, 3662.0))

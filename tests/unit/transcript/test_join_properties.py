@@ -6,10 +6,10 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transcripts import Spoken, all_words, cut, heard, joined
 
 from core.models import SAMPLE_RATE, Chunk, Cut
 from core.transcript.overlap import normalise
+from tests.unit.transcript.transcripts import Spoken, all_words, cut, heard, joined
 
 SPOKEN_WORDS = """
 the a of and to in he was that it his with for had on not but as at by she which said from they him been would

@@ -5,12 +5,12 @@ import tracemalloc
 from random import Random
 
 import pytest
-from transcripts import cut, header, segment, word
 
 from core.models import Chunk, WindowResult
 from core.states import ChunkState
 from core.transcript.formats import TranscriptFormat, render
 from core.transcript.join import join
+from tests.unit.transcript.transcripts import cut, header, segment, word
 
 MEBIBYTE = 2**20
 WORDS_PER_CHUNK = 75  # 216,000 words in 24 h of 30 s windows

@@ -1,12 +1,12 @@
 """Joining chunks: times, gaps, forced cuts, rebuilt segments."""
 
 import pytest
-from transcripts import all_words, chunk, cut, evenly, heard, joined, segment, texts, word
 
 from core.models import Segment, WindowResult
 from core.states import ChunkState
 from core.transcript.join import ends_sentence
 from core.transcript.pieces import Gap, TranscriptSegment
+from tests.unit.transcript.transcripts import all_words, chunk, cut, evenly, heard, joined, segment, texts, word
 
 LEFT = cut(0, (0, 29), right=1)  # hears 0 to 30
 RIGHT = cut(1, (29, 58), left=1)  # hears 28 to 58
