@@ -12,7 +12,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, Request
 from core.errors import AudioError
 from core.models import SAMPLE_RATE, Pcm
 
+PATIENCE_TICKS = 10  # equal parts of the wait for a sound; a pause of this process or machine uses up one of them
 _ROOT = Path(__file__).resolve().parents[2]
 # By a path of our own: -I drops the working directory, and a checkout that is run in place is not installed.
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio.decode_child import main; main()"
@@ -103,8 +104,7 @@ class Decoder:
 
     async def _frame(self) -> tuple[bytes, bytes]:
         try:
-            async with asyncio.timeout(self.stall_seconds):
-                kind, body = await self._read_frame()
+            kind, body = await self._read_frame()
         except TimeoutError:
             message = f"Decoding gave no sound for {self.stall_seconds:g} s and was stopped; convert the file to FLAC."
             raise AudioError(message, code="decoder_timeout") from None
@@ -116,11 +116,23 @@ class Decoder:
         return kind, body
 
     async def _read_frame(self) -> tuple[bytes, bytes]:
-        assert self._process.stdout is not None
-        kind, length = FRAME_HEADER.unpack(await self._process.stdout.readexactly(FRAME_HEADER.size))
+        kind, length = FRAME_HEADER.unpack(await self._exactly(FRAME_HEADER.size))
         if length > MAX_FRAME_BYTES:  # only a decoder that was taken over would say so
             raise AudioError("The decoder answered nonsense and was stopped.", code="decoder_crashed")
-        return kind, await self._process.stdout.readexactly(length)
+        return kind, await self._exactly(length)
+
+    async def _exactly(self, count: int) -> bytes:
+        """``count`` bytes, or ``TimeoutError`` after the patience.
+
+        The clock runs on while a process is stopped or its machine asleep, and one long timer is then over before
+        anything was read. A read that a short one cuts off has taken nothing from the stream, so it is begun again.
+        """
+        assert self._process.stdout is not None
+        for _ in range(PATIENCE_TICKS):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.stall_seconds / PATIENCE_TICKS):
+                    return await self._process.stdout.readexactly(count)
+        raise TimeoutError
 
     async def _obituary(self) -> AudioError:
         status = await self._process.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 import av
@@ -311,6 +312,24 @@ async def test_a_reader_that_pauses_is_not_a_stall(tmp_path: Path) -> None:
         asyncio.get_running_loop().call_later(0.6, parked.set)
         await parked.wait()
         assert sum([len(block) async for block in blocks]) == 59 * SAMPLE_RATE
+
+
+async def test_a_pause_of_the_process_is_not_a_stall(tmp_path: Path) -> None:
+    """A stopped process or a frozen machine, for longer than the patience: the decoder was not slow, we were away."""
+    path = write_wav(tmp_path / "x.wav", noise(300))
+    async with open_decoder(path, LIMITS) as decoder:
+        decoder.stall_seconds = 0.5
+        reading = asyncio.create_task(_count(decoder))
+        stream = decoder._process.stdout
+        assert stream is not None
+        while stream._waiter is None:  # type: ignore[attr-defined]  # noqa: ASYNC110  until it waits for the child
+            await asyncio.sleep(0)
+        time.sleep(0.8)  # noqa: ASYNC251  what SIGSTOP and SIGCONT look like from inside
+        assert await reading == 300 * SAMPLE_RATE
+
+
+async def _count(decoder: Decoder) -> int:
+    return sum([len(block) async for block in decoder.blocks(SAMPLE_RATE)])
 
 
 async def test_processor_time_is_limited(tmp_path: Path) -> None:
