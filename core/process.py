@@ -17,6 +17,7 @@ from core.flow.resources import Resources, open_resources
 
 log = structlog.get_logger()
 
+EXIT_ERROR = 1
 EXIT_HUNG = 70  # EX_SOFTWARE: an engine hung; starting again helps
 EXIT_CONFIG = 78  # EX_CONFIG: started again with the same settings it would fail again
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -36,10 +37,8 @@ def run(body: Body) -> None:
         logs.configure(settings)
         asyncio.run(_run(body, settings))
         status = 0
-    except ValidationError as error:
-        status = _refuse("; ".join(f"{_name(fault['loc'])}: {fault['msg']}" for fault in error.errors()))
-    except PermanentError as error:
-        status = _refuse(error.message)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the process has to end, see below
+        status = _exit_status(error)
     sys.stderr.flush()
     os._exit(status)  # a thread that is still inside the engine must not hold up the end
 
@@ -111,6 +110,17 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 def _name(place: tuple[int | str, ...]) -> str:
     return str(place[0]).upper() if place else "settings"
+
+
+def _exit_status(error: BaseException) -> int:
+    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        return _exit_status(error.exceptions[0])
+    if isinstance(error, ValidationError):
+        return _refuse("; ".join(f"{_name(fault['loc'])}: {fault['msg']}" for fault in error.errors()))
+    if isinstance(error, PermanentError):
+        return _refuse(error.message)
+    log.error("ended by an error that was not foreseen", exc_info=error)
+    return EXIT_ERROR
 
 
 def _refuse(sentence: str) -> int:

@@ -19,15 +19,15 @@ async def beat(context: Context) -> None:
         await asyncio.sleep(context.settings.heartbeat_seconds)
         try:
             if not await context.resources.workers.beat(context.worker_id, count):
-                await announce(context)
+                await announce(context, beats=count)
         except TransientError as error:
             log.warning("heartbeat not written", error=str(error))
 
 
-async def announce(context: Context) -> None:
+async def announce(context: Context, *, beats: int = 0) -> None:
     """Put this worker on the list."""
     settings = context.settings
-    await context.resources.workers.register(context.worker_id, slots=settings.slots, batch=settings.batch)
+    await context.resources.workers.register(context.worker_id, slots=settings.slots, batch=settings.batch, beats=beats)
 
 
 class Observer:

@@ -10,24 +10,27 @@ from typing import Any
 
 import structlog
 
+from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
 from core.audio.decode import DecodeLimits, Decoder, open_decoder
-from core.errors import ParascribeError, PermanentError, TransientError
-from core.flow.finish import tidy
+from core.errors import ParascribeError, PermanentError, StoreUnavailableError, TransientError
+from core.flow.finish import PREPARE_AGAIN, note_end, tidy
 from core.flow.removal import clear_cancelled, clear_deleted
 from core.flow.submit import announce
 from core.models import SAMPLE_RATE, Cut, Failure, Language, Pcm, Task, Window
-from core.ports import Delivery
-from core.states import TaskStatus
+from core.ports import Delivery, Engine
+from core.states import TASK_ENDED, TaskStatus
 from worker.context import Context
+from worker.patience import end_hung_process, until_answered
 from worker.progress import Progress
 from worker.turns import Turn, Turns
 
 log = structlog.get_logger()
 
+SHORT_FILES = 4  # tasks beyond MAX_CONCURRENT_JOBS that may be open and take turns with those
 LANGUAGE_WINDOWS = 3  # speech windows that the language is found from
 HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds
-MAX_ATTEMPTS = 3
+DETECT_SECONDS = 300.0  # for the language of three windows
 
 
 class ClaimLostError(ParascribeError):
@@ -76,7 +79,7 @@ class Preparer:
     async def _alone_if_suspect(self, task_id: str) -> AbstractAsyncContextManager[Any]:
         """What a process died over is not done beside another such thing, or nobody could tell which it was."""
         task = await self._tasks.get(task_id)
-        suspect = task is not None and task.attempts + task.interruptions > 0
+        suspect = task is not None and (task.attempts > 0 or task.interruptions >= SUSPICIOUS_DEATHS)
         return self._context.suspects if suspect else nullcontext()
 
     async def _attempt(self, task: Task, turn: Turn) -> None:
@@ -89,27 +92,37 @@ class Preparer:
             await self._clear_up(task)
         except PermanentError as error:
             await self._fail(task, Failure(code=error.code, message=error.message))
-            await self._context.resources.chunks.cancel(task.id)
-            await tidy(self._context.resources, task.id)
+        except StoreUnavailableError as error:
+            await self._sit_out(task, error)
         except Exception as error:  # noqa: BLE001 - an unforeseen error is a failed attempt, never a dead worker
             await self._failed_attempt(task, error)
 
+    async def _sit_out(self, task: Task, error: StoreUnavailableError) -> None:
+        """The database was away, which is nobody's fault: give the task back as soon as it answers, and start again."""
+        log.warning("preparing interrupted", task_id=task.id, error=error.message)
+        await until_answered(partial(self._tasks.give_back, task), task_id=task.id)
+        await announce(self._context.resources, task.id)
+
     async def _failed_attempt(self, task: Task, error: Exception) -> None:
         log.warning("preparing failed", task_id=task.id, attempt=task.attempts, error=repr(error))
-        if task.attempts >= MAX_ATTEMPTS:
-            message = (
-                f"Preparing the audio failed {task.attempts} times ({type(error).__name__}). POST …/retry tries again."
-            )
+        if task.attempts >= self._context.settings.max_chunk_attempts:
+            what = f"Preparing the audio failed {task.attempts} times ({type(error).__name__})."
+            message = f"{what} POST …/retry tries again."
             await self._fail(task, Failure(code="preparation_failed", message=message))
             return
-        await self._tasks.let_go(task)
+        await until_answered(partial(self._tasks.let_go, task), task_id=task.id)
         await asyncio.sleep(self._context.settings.retry_delay_seconds)
         await announce(self._context.resources, task.id)
 
     async def _fail(self, task: Task, failure: Failure) -> None:
-        """The sweeper tidies up what a crash leaves here."""
-        if await self._tasks.fail_preparing(task, failure):
-            log.info("task failed", task_id=task.id, code=failure.code, error=failure.message)
+        """The sweeper tidies up what a crash leaves here. Chunks stay where a retry may go on with them."""
+        if not await until_answered(partial(self._tasks.fail_preparing, task, failure), task_id=task.id):
+            return
+        log.info("task failed", task_id=task.id, code=failure.code, error=failure.message)
+        if failure.code not in PREPARE_AGAIN:
+            await self._context.resources.chunks.cancel(task.id)
+        await note_end(self._context.resources, task.id)
+        await tidy(self._context.resources, task.id)
 
     async def _clear_up(self, task: Task) -> None:
         """Whoever cancelled or deleted cleared away what was there then; we may have written one chunk more."""
@@ -118,6 +131,8 @@ class Preparer:
             await clear_deleted(self._context.resources, task)
         elif current.status is TaskStatus.CANCELLED:
             await clear_cancelled(self._context.resources, task.id)
+        elif current.status in TASK_ENDED:
+            await tidy(self._context.resources, task.id)
 
 
 class _Preparation:
@@ -185,13 +200,22 @@ class _Preparation:
     async def _start(self) -> None:
         language, probability = self._task.options.language, self._task.language_probability
         if language is None:
-            found: Language = await self._on_thread(partial(self._detect, [Window(pcm=pcm) for _, pcm in self._held]))
+            found = await self._found_language()
             language, probability = found.code, found.probability
         self._check(await self._resources.tasks.start_processing(self._task, language, probability))
         self._started = True
 
-    def _detect(self, windows: list[Window]) -> Language:
-        return self._context.engines.get(self._task.options.model).detect_language(windows)
+    async def _found_language(self) -> Language:
+        """From the windows that are held. The model's loading takes what it takes; a hang costs the process."""
+        engine: Engine = await self._on_thread(partial(self._context.engines.get, self._task.options.model))
+        windows = [Window(pcm=pcm) for _, pcm in self._held]
+        try:
+            async with asyncio.timeout(self._context.settings.batch_deadline_seconds or DETECT_SECONDS):
+                found: Language = await asyncio.shield(self._on_thread(partial(engine.detect_language, windows)))
+        except TimeoutError:
+            end_hung_process(self._context.run_file, task_id=self._task.id)
+            raise
+        return found
 
     async def _store(self, cut: Cut, pcm: Pcm) -> None:
         """The audio before the chunk that names it, so that a chunk never lacks its audio."""

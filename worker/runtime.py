@@ -22,7 +22,7 @@ from worker.context import Context, run_folder
 from worker.intake import Arrival, Intake
 from worker.jobs import Jobs
 from worker.liveness import announce, beat
-from worker.prepare import Crew, Preparer
+from worker.prepare import SHORT_FILES, Crew, Preparer
 from worker.progress import Progress
 from worker.runfiles import RunFile
 from worker.settling import Settler
@@ -33,7 +33,6 @@ from worker.turns import Turns
 
 log = structlog.get_logger()
 
-SHORT_FILES = 4  # tasks beyond MAX_CONCURRENT_JOBS that may be open and take turns with those
 EVERYTHING = 100_000  # prefetch of a broker in this process: whose turn it is, is decided in the intake
 SETTLE_SECONDS = 2.0  # for results that are being written when the grace is over
 OPTIONS_KEPT = 256
@@ -71,9 +70,9 @@ class Worker:
         self._intake = Intake(slots=settings.slots, batch=settings.batch, more=self._more)
         crew = Crew(turns=Turns(settings.max_concurrent_jobs), threads=self._threads, progress=self._progress)
         self._preparer = Preparer(context, crew)
-        settler = Settler(context, self._progress, self._settling)
-        self._slots = Slots(context, self._intake, settler)
-        hands = Hands(preparer=self._preparer, intake=self._intake, settler=settler)
+        settler = Settler(context, self._progress, self._settling, self._upkeep)
+        self._slots = Slots(context, self._intake, settler, self._upkeep)
+        hands = Hands(preparer=self._preparer, intake=self._intake, settler=settler, slots=self._slots)
         self._sweeper = Sweeper(context, hands, self._progress)
         self.ready = asyncio.Event()
 

@@ -6,7 +6,6 @@ cannot use up the attempts of its neighbours.
 """
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +13,13 @@ from functools import partial
 import numpy as np
 import structlog
 
-from core.engines.registry import EngineRegistry
 from core.errors import EngineCancelledError, ParascribeError, TransientError
 from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
-from core.process import EXIT_HUNG
+from core.ports import Engine
 from worker.context import Context
 from worker.intake import Arrival, Intake, IntakeClosedError
+from worker.jobs import Jobs
+from worker.patience import end_hung_process
 from worker.settling import Settler
 
 log = structlog.get_logger()
@@ -51,10 +51,12 @@ class Batch:
 class Slots:
     """All slots of one process."""
 
-    def __init__(self, context: Context, intake: Intake, settler: Settler) -> None:
+    def __init__(self, context: Context, intake: Intake, settler: Settler, jobs: Jobs) -> None:
         self._context = context
         self._intake = intake
         self._settler = settler
+        self._jobs = jobs
+        self.parked: set[tuple[str, int]] = set()  # suspects whose turn has not come
         self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot")
         self._running: list[Batch] = []
 
@@ -73,7 +75,7 @@ class Slots:
                     lost = await self._context.resources.chunks.lost(batch.chunks)
                 except TransientError:
                     continue
-                batch.unwanted = len(lost) == len(batch.work)
+                batch.unwanted |= len(lost) == len(batch.work)
 
     def abandon(self) -> None:
         """Stop between two steps of the engine."""
@@ -88,18 +90,36 @@ class Slots:
                 return
             try:
                 await self._work(arrivals)
+            except Exception:
+                log.exception("slot went on after an error that was not foreseen; the sweeper frees its chunks")
             finally:
                 self._intake.done(arrivals)
 
     async def _work(self, arrivals: list[Arrival]) -> None:
         """A suspect is claimed only when its turn has come: a claim counts as an attempt if the process dies."""
         suspects = await self._suspects(arrivals)
-        healthy = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in suspects]
-        await self._attempt(healthy)
+        await self._attempt([arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in suspects])
         for arrival in arrivals:
-            if arrival not in healthy:
+            if (arrival.task_id, arrival.index) not in suspects:
+                continue
+            if self._context.suspects.locked():
+                self._park(arrival)
+            else:
                 async with self._context.suspects:
                     await self._attempt([arrival])
+
+    def _park(self, arrival: Arrival) -> None:
+        """Another suspect is at it, perhaps for long: the slot goes on, and this one comes back when that has ended."""
+        self.parked.add((arrival.task_id, arrival.index))
+        self._jobs.start(self._unpark(arrival))
+
+    async def _unpark(self, arrival: Arrival) -> None:
+        try:
+            async with self._context.suspects:
+                pass
+            await self._intake.put(arrival)
+        finally:
+            self.parked.discard((arrival.task_id, arrival.index))
 
     async def _suspects(self, arrivals: list[Arrival]) -> set[tuple[str, int]]:
         names = [(arrival.task_id, arrival.index) for arrival in arrivals]
@@ -128,7 +148,7 @@ class Slots:
         try:
             pcm = np.frombuffer(await self._context.resources.blobs.get(chunk.pcm_key), dtype=np.int16)
         except ParascribeError as error:
-            await self._settler.failed(arrival, chunk, error)
+            self._settler.start(arrival, chunk, error, postpone=isinstance(error, TransientError))
             return None
         return arrival, chunk, Window(pcm=pcm)
 
@@ -161,28 +181,23 @@ class Slots:
             await self._transcribe(Batch(options=batch.options, work=[one]))
 
     async def _on_thread(self, batch: Batch) -> list[WindowResult]:
+        """Loading the model (perhaps fetching it first) takes what it takes; the batch itself has a deadline."""
         loop = asyncio.get_running_loop()
-        work = partial(transcribe, self._context.engines, batch)
+        engine = await loop.run_in_executor(self._threads, self._context.engines.get, batch.options.model)
         try:
             async with asyncio.timeout(self._deadline(batch)):
+                work = partial(transcribe, engine, batch)
                 return await asyncio.shield(loop.run_in_executor(self._threads, work))
         except TimeoutError:
-            self._end_process(batch)
+            names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]
+            end_hung_process(self._context.run_file, chunks=names)
             raise
 
     def _deadline(self, batch: Batch) -> float:
         fixed = self._context.settings.batch_deadline_seconds
         return fixed or max(LEAST_DEADLINE_SECONDS, DEADLINE_FACTOR * batch.seconds)
 
-    def _end_process(self, batch: Batch) -> None:
-        """A thread cannot be stopped from outside, so a hung engine costs the process; its chunks count an attempt."""
-        names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]
-        log.error("engine hung, ending the process", chunks=names)
-        self._context.run_file.blame("hung\n")
-        os._exit(EXIT_HUNG)
 
-
-def transcribe(engines: EngineRegistry, batch: Batch) -> list[WindowResult]:
-    """On a slot's thread: load the model if need be, and transcribe."""
-    engine = engines.get(batch.options.model)
+def transcribe(engine: Engine, batch: Batch) -> list[WindowResult]:
+    """On a slot's thread."""
     return engine.transcribe([window for _, _, window in batch.work], batch.options, lambda: batch.unwanted)

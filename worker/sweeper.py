@@ -15,10 +15,11 @@ from core.states import TASK_ENDED, ChunkState, TaskStatus
 from worker.context import Context
 from worker.intake import Intake
 from worker.liveness import Observer
-from worker.prepare import Preparer
+from worker.prepare import SHORT_FILES, Preparer
 from worker.progress import Progress
 from worker.runfiles import find_dead, forget
 from worker.settling import Settler
+from worker.slots import Slots
 from worker.takeover import free_chunk, take_over
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ class Hands:
     preparer: Preparer
     intake: Intake
     settler: Settler
+    slots: Slots
 
     @property
     def tasks(self) -> set[str]:
@@ -42,7 +44,7 @@ class Hands:
     @property
     def chunks(self) -> set[tuple[str, int]]:
         """Task and index of the chunks that wait, are in a slot, or are being settled."""
-        return self.intake.held | self.settler.unsettled
+        return self.intake.held | self.slots.parked | self.settler.unsettled
 
 
 class Sweeper:
@@ -57,6 +59,7 @@ class Sweeper:
         self._seen: set[object] = set()
         self._blobs = Observer()
         self._passes = 0
+        self._wake_ups = 0
         settings = context.settings
         self._orphan_passes = max(1, round(settings.orphan_seconds / settings.sweep_seconds / 4))
 
@@ -67,6 +70,7 @@ class Sweeper:
                 await self.sweep()
             except TransientError as error:
                 log.warning("sweep interrupted", error=str(error))
+                self._observer = Observer()  # who could not look cannot say that nothing moved
             except Exception:
                 log.exception("sweep failed")
             await asyncio.sleep(self._context.settings.sweep_seconds)
@@ -76,6 +80,7 @@ class Sweeper:
         self._seen = set()
         await self._bury_local_dead()
         listed = await self._bury_silent()
+        self._wake_ups = await self._room_for_tasks()
         async for task in self._resources.tasks.open():
             try:
                 await self._task(task, listed)
@@ -140,8 +145,14 @@ class Sweeper:
                 await self._resources.tasks.give_back(task, interrupted=True)
             return
         lost = task.id not in self._hands.tasks and self._lost(("task", task.id), task.fence)
-        if lost and await self._resources.broker.ready(Queue.TASKS) == 0:
+        if lost and self._wake_ups > 0:
+            self._wake_ups -= 1
             await announce(self._resources, task.id)
+
+    async def _room_for_tasks(self) -> int:
+        """How many lost messages to send again in this pass: what a worker takes at once, where nothing waits yet."""
+        waiting = await self._resources.broker.ready(Queue.TASKS)
+        return 0 if waiting else self._context.settings.max_concurrent_jobs + SHORT_FILES
 
     async def _chunks(self, task: Task, listed: set[str]) -> None:
         for chunk in await self._resources.chunks.running(task.id):
@@ -172,7 +183,8 @@ class Sweeper:
         if tally is not None and task.prepared and not tally.count(ChunkState.PENDING):
             self._progress.note(task.id)
             return
-        if task.chunks_cut > task.chunks_completed + task.chunks_failed + out:
+        waiting = tally.count(ChunkState.PENDING) if tally else 0
+        if waiting or task.chunks_cut > task.chunks_completed + task.chunks_failed + out:
             self._context.credit.look_again(task.id)
             await self._context.credit.top_up(task, cut=task.chunks_cut)
 
@@ -180,17 +192,17 @@ class Sweeper:
 
     async def _orphans(self) -> None:
         """Blobs whose task is gone: an upload that was never accepted, or a delete that lost a race."""
-        seen = set()
+        if not await self._resources.tasks.any():
+            return  # an empty database beside full blobs is more likely a wrong MONGO_DATABASE
+        seen, old = set(), set()
         for prefix in ("uploads", "pcm"):
             async for blob in self._resources.blobs.iterate(prefix):
                 seen.add(blob.key)
                 if self._blobs.unchanged_for(blob.key, blob.size_bytes) >= self._context.settings.orphan_seconds:
-                    await self._remove_orphan(blob.key)
+                    old.add(blob.key)
         self._blobs.forget_all_but(seen)
-
-    async def _remove_orphan(self, key: str) -> None:
-        if not await self._resources.tasks.existing([key.split("/")[1]]):
-            await self._resources.blobs.delete(key)
+        known = await self._resources.tasks.existing(sorted({_task_of(key) for key in old}))
+        await self._resources.blobs.delete(*[key for key in old if _task_of(key) not in known])
 
     def _lost(self, thing: object, state: object) -> bool:
         """A volatile broker's messages died with the process that had them: what we do not hold is soon called lost."""
@@ -201,3 +213,8 @@ class Sweeper:
     def _unchanged(self, thing: object, state: object, seconds: float) -> bool:
         self._seen.add(thing)
         return self._observer.unchanged_for(thing, state) >= seconds
+
+
+def _task_of(key: str) -> str:
+    """``uploads/<task>`` and ``pcm/<task>/<index>``."""
+    return key.split("/")[1]

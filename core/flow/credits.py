@@ -4,6 +4,9 @@ A task with few messages out leaves room for others, so tasks share the fleet wh
 on is to cancel. The limit is twice what the fleet can hold in its slots: every slot finds its next batch waiting.
 """
 
+import asyncio
+from collections import OrderedDict
+
 import structlog
 
 from core.errors import BrokerUnavailableError
@@ -13,6 +16,8 @@ from core.ports import Message, Queue
 
 log = structlog.get_logger()
 
+REMEMBERED = 1_000  # tasks
+
 
 class Credits:
     """Hands on credits. Remembers per task from which index on to look; forgetting that only costs a few reads."""
@@ -21,7 +26,8 @@ class Credits:
         self._chunks = resources.chunks
         self._workers = resources.workers
         self._broker = resources.broker
-        self._from: dict[str, int] = {}
+        self._from: OrderedDict[str, int] = OrderedDict()
+        self._counting = asyncio.Lock()  # two who count at once would both hand on the same credit
 
     async def limit(self, task: Task) -> int:
         """The most messages that the task may have out."""
@@ -30,24 +36,28 @@ class Credits:
         return 2 * max(1, sum(worker.slots * worker.batch for worker in await self._workers.all()))
 
     async def top_up(self, task: Task, *, cut: int) -> int:
-        """Publish as many of the first ``cut`` chunks as the limit allows; how many."""
-        free = await self.limit(task) - await self._chunks.out(task.id)
-        return await self.hand_on(task.id, cut=cut, count=free) if free > 0 else 0
+        """Publish as many of the first ``cut`` chunks as the limit allows; how many.
 
-    async def hand_on(self, task_id: str, *, cut: int, count: int = 1) -> int:
-        """Publish up to ``count`` pending chunks in order; how many there were."""
-        for published in range(count):
-            index = await self._chunks.queue_next(task_id, self._from.get(task_id, 0), cut)
-            if index is None:
-                return published
-            self._from[task_id] = index + 1
-            await self._publish(task_id, index)
-        return count
+        It counts what is out each time, so whatever went wrong before, too many or too few, is put right by the next.
+        """
+        async with self._counting:
+            free = await self.limit(task) - await self._chunks.out(task.id)
+            for published in range(free):
+                if not await self._hand_on(task.id, cut):
+                    return published
+        return max(0, free)
 
-    async def again(self, task_id: str, index: int) -> None:
-        """Publish one chunk that is to be tried again."""
-        if await self._chunks.queue(task_id, index):
-            await self._publish(task_id, index)
+    async def _hand_on(self, task_id: str, cut: int) -> bool:
+        """Publish the task's next pending chunk; False where there is none."""
+        index = await self._chunks.queue_next(task_id, self._from.get(task_id, 0), cut)
+        if index is None:
+            return False
+        self._from[task_id] = index + 1
+        self._from.move_to_end(task_id)
+        if len(self._from) > REMEMBERED:
+            self._from.popitem(last=False)
+        await self._publish(task_id, index)
+        return True
 
     async def has_more(self, task: Task) -> bool:
         """Whether chunks of the task are still to be announced, or still to be cut."""

@@ -14,7 +14,8 @@ UNWANTED = (ChunkState.FAILED, ChunkState.CANCELLED)
 async def settle(resources: Resources, task: Task) -> bool:
     """Write a task's progress and, if nothing of it is left to do, its end. True where it has ended now."""
     tally = await resources.chunks.tally(task.id)
-    if not task.prepared or tally.count(*OPEN):
+    # A count is no snapshot: a chunk that moves meanwhile may be in none of the groups.
+    if not task.prepared or tally.count(*OPEN) or sum(tally.chunks.values()) != task.chunks_total:
         await _note(resources, task, tally)
         return False
     status = final_status(tally)
@@ -46,6 +47,20 @@ def coverage_of(task: Task, tally: Tally) -> Coverage:
         transcribed_samples=tally.length(ChunkState.DONE),
         silent_samples=max(0, (task.duration_samples or cores) - cores),
         failed_samples=tally.length(*UNWANTED, *OPEN),
+    )
+
+
+async def note_end(resources: Resources, task_id: str) -> None:
+    """Write where the audio of a task went that was stopped: cancelled, or failed while it was being prepared."""
+    task = await resources.tasks.get(task_id)
+    if task is None:
+        return
+    tally = await resources.chunks.tally(task_id)
+    await resources.tasks.note_stopped(
+        task_id,
+        completed=tally.count(ChunkState.DONE),
+        failed=tally.count(ChunkState.FAILED),
+        coverage=coverage_of(task, tally),
     )
 
 

@@ -2,11 +2,11 @@
 
 from core.errors import ConflictError, NotFoundError
 from core.flow.credits import Credits
-from core.flow.finish import PREPARE_AGAIN, coverage_of, tidy
+from core.flow.finish import PREPARE_AGAIN, note_end, tidy
 from core.flow.resources import Resources
 from core.flow.submit import announce
 from core.models import Task
-from core.states import ChunkState, TaskStatus
+from core.states import TaskStatus
 
 
 async def cancel(resources: Resources, task_id: str) -> Task:
@@ -23,13 +23,7 @@ async def cancel(resources: Resources, task_id: str) -> Task:
 async def clear_cancelled(resources: Resources, task_id: str) -> None:
     """Stop the chunks of a cancelled task, note where its audio went, and remove its blobs."""
     await resources.chunks.cancel(task_id)
-    task = await resources.tasks.get(task_id)
-    if task is None:
-        return
-    tally = await resources.chunks.tally(task_id)
-    await resources.tasks.note_cancelled(
-        task_id, completed=tally.count(ChunkState.DONE), coverage=coverage_of(task, tally)
-    )
+    await note_end(resources, task_id)
     await tidy(resources, task_id)
 
 
@@ -59,6 +53,7 @@ async def _retry_preparing(resources: Resources, task: Task) -> None:
     if task.error is None or task.error.code not in PREPARE_AGAIN:
         message = f"The upload of task {task.id} is gone, since it could not be read. Send another file."
         raise ConflictError(message, code="upload_gone")
+    await resources.chunks.reopen(task.id)
     if await resources.tasks.reopen(task.id, TaskStatus.QUEUED):
         await announce(resources, task.id)
 

@@ -27,6 +27,7 @@ UNENDED = [ChunkState.PENDING.value, *OUT]
 BLOCK = 32  # ids looked at in one query for the next pending chunk
 PAGE = 100  # chunks read at once; with their text about 0.5 MB
 NO_RESULT = {"result": 0}
+SUSPICIOUS_DEATHS = 3  # of workers under one chunk: killed from outside once or twice says nothing about the chunk
 # The database's own clock, in milliseconds. As a number: SecantusDB 0.7 finds every stored date equal to $$NOW.
 NOW = {"$toLong": "$$NOW"}
 
@@ -113,8 +114,8 @@ class ChunkStore:
     # --- transcribing
 
     async def suspect(self, chunks: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Which of these (task, index) an engine has failed on, or a worker has died over."""
-        trouble = [{"attempts": {"$gt": 0}}, {"interruptions": {"$gt": 0}}]
+        """Which of these (task, index) an engine or a process has failed on, or workers have died over repeatedly."""
+        trouble = [{"attempts": {"$gt": 0}}, {"interruptions": {"$gte": SUSPICIOUS_DEATHS}}]
         where = {"_id": {"$in": [chunk_id(task_id, index) for task_id, index in chunks]}, "$or": trouble}
         with guarded():
             found = await self._chunks.find(where, {"task": 1, "index": 1}).to_list()
@@ -148,10 +149,16 @@ class ChunkStore:
         ]
         return await self._owned(chunk, stages)
 
-    async def give_back(self, chunk: Chunk, *, interrupted: bool = False) -> bool:
+    async def give_back(self, chunk: Chunk, *, interrupted: bool = False, delay_seconds: float = 0.0) -> bool:
         """Let go without counting the attempt; ``interrupted`` counts that a worker died over it."""
-        counts = {"attempts": -1, "interruptions": 1} if interrupted else {"attempts": -1}
-        return await self._owned(chunk, {"$set": {"state": "pending", "owner": None}, "$inc": counts})
+        values: Document = {
+            "state": "pending",
+            "owner": None,
+            "attempts": {"$subtract": ["$attempts", 1]},
+            "interruptions": {"$add": ["$interruptions", int(interrupted)]},
+            "not_before": {"$add": [NOW, int(delay_seconds * 1000)]},
+        }
+        return await self._owned(chunk, [{"$set": values}])
 
     async def lost(self, chunks: Sequence[Chunk]) -> set[tuple[str, int]]:
         """Which of these running chunks are no longer their claimant's: cancelled, deleted or taken over."""
@@ -204,7 +211,7 @@ class ChunkStore:
 
     async def iterate(self, task_id: str, *, results: bool = True) -> AsyncIterator[Chunk]:
         """Every chunk in order, a page at a time, with or without what was transcribed."""
-        cursor = self._chunks.find({"task": task_id}, None if results else NO_RESULT).sort("_id", 1).batch_size(PAGE)
+        cursor = self._chunks.find(_all_of(task_id), None if results else NO_RESULT).sort("_id", 1).batch_size(PAGE)
         while True:
             with guarded():  # each page has its own deadline: a reader may be slow
                 page = await cursor.to_list(PAGE)
@@ -238,3 +245,8 @@ class ChunkStore:
 def _ready_condition() -> Document:
     over = {"$expr": {"$lte": ["$not_before", NOW]}}
     return {"state": "pending", "$or": [{"not_before": None}, over]}
+
+
+def _all_of(task_id: str) -> Document:
+    """By range of the ids, which have the index's order already."""
+    return {"_id": {"$gt": f"{task_id}:", "$lt": f"{task_id};"}}

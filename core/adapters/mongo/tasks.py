@@ -58,9 +58,9 @@ class TaskStore:
             return [task_value(document) async for document in cursor]
 
     async def open(self) -> AsyncIterator[Task]:
-        """Tasks that are not ended, or ended but not yet tidied up, or being deleted."""
+        """Tasks that are not ended, or ended but not yet tidied up, or being deleted; oldest first."""
         with guarded():
-            documents = await self._tasks.find({"open": True}).to_list()
+            documents = await self._tasks.find({"open": True}).sort("created_at", 1).to_list()
         for document in documents:
             yield task_value(document)
 
@@ -69,6 +69,11 @@ class TaskStore:
         with guarded():
             cursor = self._tasks.find({"_id": {"$in": task_ids}}, {"_id": 1})
             return {document["_id"] async for document in cursor}
+
+    async def any(self) -> bool:
+        """Whether there is any task at all."""
+        with guarded():
+            return await self._tasks.find_one({}, {"_id": 1}) is not None
 
     # --- preparing
 
@@ -174,11 +179,12 @@ class TaskStore:
         values = {"status": "cancelled", "finished_at": now(), "owner": None}
         return await self._moved(task_id, TaskStatus.CANCELLED, {"$set": values, "$inc": {"fence": 1}})
 
-    async def note_cancelled(self, task_id: str, *, completed: int, coverage: Coverage) -> None:
-        """Write where the audio of a cancelled task went."""
-        values = {"chunks_completed": completed, "coverage": _coverage_document(coverage)}
+    async def note_stopped(self, task_id: str, *, completed: int, failed: int, coverage: Coverage) -> None:
+        """Write where the audio of a task went that was cancelled or could not be prepared to its end."""
+        values = {"chunks_completed": completed, "chunks_failed": failed, "coverage": _coverage_document(coverage)}
         with guarded():
-            await self._tasks.update_one({"_id": task_id, "status": "cancelled"}, {"$set": values})
+            where = {"_id": task_id, "status": {"$in": ["cancelled", "failed"]}}
+            await self._tasks.update_one(where, {"$set": values})
 
     async def reopen(self, task_id: str, status: TaskStatus) -> bool:
         """Let an ended task run again (retry), as ``processing`` or from the start as ``queued``."""

@@ -21,9 +21,9 @@ class WorkerStore:
     def __init__(self, database: Database) -> None:
         self._workers: Collection = database["workers"]
 
-    async def register(self, worker_id: str, *, slots: int, batch: int) -> None:
+    async def register(self, worker_id: str, *, slots: int, batch: int, beats: int = 0) -> None:
         """Announce a worker."""
-        values = {"v": 1, "slots": slots, "batch": batch, "beats": 0}
+        values = {"v": 1, "slots": slots, "batch": batch, "beats": beats}
         with guarded():
             await self._workers.update_one({"_id": worker_id}, {"$set": values}, upsert=True)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.models import Cut, Failure, Segment, WindowResult, Word
 from core.states import ChunkState
 from tests.support.tasks import until
@@ -142,12 +143,14 @@ async def test_the_last_attempt_fails_for_good_and_says_why(chunks):
 
 
 async def test_who_was_tried_before_is_suspect(chunks):
-    """By a failure or by a death, but not by having been given back in order."""
+    """By a failure, or by several deaths, but not by having been given back in order."""
     names = [("t", index) for index in range(3)]
     await chunks.give_back(await claimed(chunks, 0))
     assert await chunks.suspect(names) == set()
     await chunks.fail(await claimed(chunks, 1), OOPS, attempts_left=True)
-    await chunks.give_back(await claimed(chunks, 2), interrupted=True)
+    for _ in range(SUSPICIOUS_DEATHS):
+        assert await chunks.suspect(names) == {("t", 1)}
+        await chunks.give_back(await claimed(chunks, 2), interrupted=True)
     assert await chunks.suspect(names) == {("t", 1), ("t", 2)}
 
 

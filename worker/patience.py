@@ -1,0 +1,35 @@
+"""Waiting for the database, and not waiting for what will never come."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from core.errors import StoreUnavailableError
+from core.process import EXIT_HUNG
+from worker.runfiles import RunFile
+
+log = structlog.get_logger()
+
+DELAYS = (0.2, 0.5, 1.0, 2.0)
+LAST_DELAY = 5.0
+
+
+async def until_answered(write: Callable[[], Awaitable[bool]], **what: object) -> bool:
+    """Repeat a conditional write until the database says yes or no. What a live worker owns is nobody else's."""
+    for delay in itertools.chain(DELAYS, itertools.repeat(LAST_DELAY)):
+        try:
+            return await write()
+        except StoreUnavailableError as error:
+            log.warning("not written yet", error=str(error), **what)
+        await asyncio.sleep(delay)
+    raise AssertionError  # the delays never end
+
+
+def end_hung_process(run_file: RunFile, **what: object) -> None:
+    """A thread cannot be stopped from outside, so a hung engine costs the process; what it ran counts an attempt."""
+    log.error("engine hung, ending the process", **what)
+    run_file.blame("hung\n")
+    os._exit(EXIT_HUNG)
