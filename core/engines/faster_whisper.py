@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from core.engines.agreement import Votes, agree
 from core.engines.alignment import Aligner
 from core.engines.decoding import Decoder, Encoded, stack, storage
 from core.engines.features import new_extractor, spectrogram
@@ -50,7 +51,7 @@ class FasterWhisperEngine:
                     self._parts = _Parts(self._new_model(), self._files)
 
     def detect_language(self, windows: Sequence[Window]) -> Language:
-        """The language that the first three windows agree on most: probabilities averaged, weighted by length."""
+        """The language that the first windows agree on: as few of them as it takes to be sure, three at most."""
         parts = self._loaded()
         if not parts.multilingual:
             return Language(code="en", probability=1.0)
@@ -114,13 +115,11 @@ class _Parts:
         return self.decoder.encode(spectrogram(self.extractor, pcm))
 
     def language(self, heard: Sequence[Pcm]) -> Language:
-        totals: dict[str, float] = {}
-        for pcm in heard:
-            for token, probability in self._model.detect_language(storage(self.encode(pcm)))[0]:
-                code = token.strip("<|>")
-                totals[code] = totals.get(code, 0.0) + probability * len(pcm)
-        best = max(totals, key=lambda code: totals[code])
-        return Language(code=best, probability=min(1.0, totals[best] / sum(len(pcm) for pcm in heard)))
+        return agree((len(pcm), self._votes(pcm)) for pcm in heard)
+
+    def _votes(self, pcm: Pcm) -> Votes:
+        found = self._model.detect_language(storage(self.encode(pcm)))[0]
+        return {token.strip("<|>"): probability for token, probability in found}
 
 
 class _Batch:
