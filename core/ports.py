@@ -55,6 +55,7 @@ class Broker(Protocol):
         """Call ``handler`` for every message, with at most ``prefetch`` unsettled. Returns what stops it.
 
         The handler must return soon: it stores the delivery and settles it later, from anywhere on the same loop.
+        If it raises, that is logged, the message is acknowledged, and the next one is delivered.
         """
 
     async def ready(self, queue: Queue) -> int:

@@ -5,15 +5,21 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import structlog
+
 from core.ports import Handler, Message, Queue
+
+log = structlog.get_logger()
+MOST_UNHEARD = 10_000  # messages that wait in a queue that nobody in this process has ever consumed
 
 
 @dataclass(slots=True)
 class _Line:
-    """One queue: what waits, and a signal for consumers."""
+    """One queue: what waits, a signal for consumers, and whether there ever was one."""
 
     waiting: deque[Message] = field(default_factory=deque)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    consumed: bool = False
 
 
 class MemoryDelivery:
@@ -47,14 +53,18 @@ class MemoryBroker:
         self._consumers: set[asyncio.Task[None]] = set()
 
     async def publish(self, queue: Queue, message: Message) -> None:
-        """Put a message at the end."""
+        """Put a message at the end. Where nobody ever listens (an API on its own) the oldest are dropped in time."""
         line = self._lines[queue]
         line.waiting.append(message)
+        if not line.consumed and len(line.waiting) > MOST_UNHEARD:
+            line.waiting.popleft()
         line.arrived.set()
 
     async def consume(self, queue: Queue, handler: Handler, *, prefetch: int) -> Callable[[], Awaitable[None]]:
         """Deliver to ``handler`` while fewer than ``prefetch`` deliveries are unsettled."""
-        consumer = asyncio.create_task(self._deliver(self._lines[queue], handler, asyncio.Semaphore(prefetch)))
+        line = self._lines[queue]
+        line.consumed = True
+        consumer = asyncio.create_task(self._deliver(line, handler, asyncio.Semaphore(prefetch)))
         self._consumers.add(consumer)
 
         async def stop() -> None:
@@ -85,7 +95,16 @@ class MemoryBroker:
         while True:
             await free.acquire()
             message = await _take(line, free)
-            await handler(MemoryDelivery(message, settle))
+            await _hand_over(MemoryDelivery(message, settle), handler)
+
+
+async def _hand_over(delivery: MemoryDelivery, handler: Handler) -> None:
+    """A handler that raises is done with this message: given back it would raise again, and the sweeper has it."""
+    try:
+        await handler(delivery)
+    except Exception:
+        log.exception("message not handled", task_id=delivery.message.task_id, chunk=delivery.message.chunk)
+        await delivery.ack()
 
 
 async def _take(line: _Line, free: asyncio.Semaphore) -> Message:

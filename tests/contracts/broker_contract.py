@@ -101,3 +101,19 @@ class BrokerContract:
         await broker.consume(Queue.CHUNKS, here.take, prefetch=5)
         await here.have(1)
         assert gone.messages == []
+
+    async def test_a_handler_that_raises_does_not_end_the_deliveries(self, broker: Broker):
+        """Its message is done with, does not come again, and takes no place of the others."""
+        hands = Hands()
+
+        async def take(delivery: Delivery) -> None:
+            await hands.take(delivery)
+            if delivery.message == note(0):
+                raise ValueError("a message that this version does not understand")
+
+        await broker.consume(Queue.CHUNKS, take, prefetch=1)
+        for number in range(2):
+            await broker.publish(Queue.CHUNKS, note(number))
+        await hands.have(2)
+        assert hands.messages == [note(0), note(1)]
+        assert await broker.ready(Queue.CHUNKS) == 0
