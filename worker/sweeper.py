@@ -70,13 +70,19 @@ class Sweeper:
                 await self.sweep()
             except TransientError as error:
                 log.warning("sweep interrupted", error=str(error))
-                self._observer = Observer()  # who could not look cannot say that nothing moved
             except Exception:
                 log.exception("sweep failed")
             await asyncio.sleep(self._context.settings.sweep_seconds)
 
     async def sweep(self) -> None:
-        """One pass over the dead, the open tasks and, now and then, the blobs."""
+        """One pass over the dead, the open tasks and, now and then, the blobs. Raises ``StoreUnavailableError``."""
+        try:
+            await self._sweep()
+        except TransientError:
+            self._observer = Observer()  # who could not look cannot say that nothing moved
+            raise
+
+    async def _sweep(self) -> None:
         self._seen = set()
         await self._bury_local_dead()
         listed = await self._bury_silent()
