@@ -1,13 +1,21 @@
 """Every blob store keeps the contract; the directory more than that."""
 
+import asyncio
+import errno
+import fcntl
 import os
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from core.adapters.blobs import DirectoryBlobs, ObjectBlobs, open_blobs
-from core.errors import InvalidRequestError, PermanentError, StorageFullError
-from tests.contracts.blob_contract import BlobContract
+from core.adapters.blobs.parts import remove_dead_parts
+from core.errors import InvalidRequestError, PermanentError, StorageFullError, TransientError
+from tests.contracts.blob_contract import BlobContract, keys
 
 
 class TestDirectory(BlobContract):
@@ -47,24 +55,190 @@ async def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     assert list((tmp_path / ".parts").iterdir()) == []
 
 
-async def test_deleting_removes_emptied_folders_but_not_the_root(tmp_path):
-    """A day of tasks leaves no trace."""
+async def test_deleting_removes_emptied_folders_but_not_the_topmost(tmp_path):
+    """A day of tasks leaves no trace; what lies directly under the root is needed by every writer."""
     blobs = DirectoryBlobs(tmp_path)
     await blobs.put("pcm/t/0", b"x")
     await blobs.delete("pcm/t/0")
-    assert [path.name for path in tmp_path.iterdir()] == [".parts"]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [".parts", "pcm"]
 
 
-def test_unfinished_files_of_a_killed_process_go_after_a_day(tmp_path):
-    """Not before: another process may be writing it."""
+async def test_writing_and_deleting_at_once_disturb_neither_each_other_nor_a_listing(tmp_path):
+    """Folders appear and vanish at any moment: a vanished one is empty, and one that is in the way is made again."""
+    blobs = DirectoryBlobs(tmp_path)
+
+    async def churn(name):
+        for number in range(60):
+            await blobs.put(f"pcm/{number % 3}/{name}", b"x")
+            await blobs.delete(f"pcm/{number % 3}/{name}")
+
+    async def look():
+        while True:
+            await keys(blobs, "pcm")
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    await asyncio.gather(*(churn(name) for name in "abcdef"))
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    assert await keys(blobs, "pcm") == []
+
+
+async def test_a_folder_that_goes_while_it_is_listed_is_empty(tmp_path):
+    """Every task's end lists what the deletion of its last chunk removes at that moment."""
+    blobs = DirectoryBlobs(tmp_path)
+    for number in range(100):
+        await blobs.put(f"pcm/t{number}/0", b"x")
+        await asyncio.gather(keys(blobs, f"pcm/t{number}"), keys(blobs, "pcm"), blobs.delete(f"pcm/t{number}/0"))
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError])
+async def test_a_folder_that_goes_while_it_is_made_is_made_again(tmp_path, monkeypatch, error):
+    """``mkdir`` fails in either way when its parent, or the folder that it found, is removed under it."""
+    blobs = DirectoryBlobs(tmp_path)
+    refusals, mkdir = [error("raced")] * 3, Path.mkdir
+
+    def race(path, *rest, **options):
+        if refusals:
+            raise refusals.pop()
+        mkdir(path, *rest, **options)
+
+    monkeypatch.setattr(Path, "mkdir", race)
+    await blobs.put("pcm/t/0", b"x")
+    assert await blobs.get("pcm/t/0") == b"x"
+
+
+async def test_what_the_disk_refuses_is_an_error_of_the_store(tmp_path):
+    """Deleting, listing and writing alike: a caller need not know that there is a file system."""
+    blobs = DirectoryBlobs(tmp_path)
+    (tmp_path / "pcm" / "t").mkdir(parents=True)
+    with pytest.raises(TransientError) as deleting:
+        await blobs.delete("pcm/t")
+    with pytest.raises(TransientError) as writing:
+        await blobs.put("pcm/t", b"x")
+    (tmp_path / "uploads").symlink_to("uploads")
+    with pytest.raises(TransientError) as listing:
+        await keys(blobs, "uploads")
+    shutil.rmtree(tmp_path)
+    with pytest.raises(TransientError) as cleaning:
+        await keys(blobs, "uploads")
+    with pytest.raises(TransientError) as opening:
+        await blobs.put("uploads/a", b"x")
+    assert {caught.value.code for caught in (deleting, writing, listing, cleaning, opening)} == {"storage_unavailable"}
+
+
+@pytest.fixture
+def synced(tmp_path, monkeypatch):
+    """Folders that were forced to disk, by their names under the root."""
+    folders, fsync = [], os.fsync
+
+    def note(handle):
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if path.is_dir():
+            folders.append(path.relative_to(tmp_path).as_posix())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return folders
+
+
+async def test_a_new_folder_is_on_disk_before_its_blob_is_acknowledged(tmp_path, synced):
+    """A blob whose folder's entry is lost by a power cut is lost with it."""
+    blobs = DirectoryBlobs(tmp_path / "root")
+    assert sorted(synced) == [".", "root"]
+    synced.clear()
+    await blobs.put("pcm/t/0", b"x")
+    assert sorted(synced) == ["root", "root/pcm", "root/pcm/t"]
+    synced.clear()
+    await blobs.put("pcm/t/1", b"x")
+    assert synced == ["root/pcm/t"]
+
+
+def parts(root):
+    """Unfinished files."""
+    return list((root / ".parts").iterdir())
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from core.adapters.blobs import DirectoryBlobs
+
+async def main():
+    async with DirectoryBlobs(Path(sys.argv[1])).writer("uploads/a") as part:
+        await part.write(b"x" * 100_000)
+        print("written", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("occasion", ["listing", "start"])
+async def test_unfinished_files_of_a_killed_process_go_at_once(tmp_path, occasion):
+    """Not before it is dead, however it is: at the next start, or when the sweeper lists uploads."""
+    blobs = DirectoryBlobs(tmp_path)
+
+    async def clean():
+        if occasion == "start":
+            DirectoryBlobs(tmp_path)
+        else:
+            assert await keys(blobs, "uploads") == []
+
+    writer = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITER, str(tmp_path), stdout=subprocess.PIPE)
+    try:
+        assert await writer.stdout.readline() == b"written\n"
+        await clean()
+        assert len(parts(tmp_path)) == 1
+    finally:
+        writer.kill()
+        await writer.communicate()
+    await clean()
+    assert parts(tmp_path) == []
+
+
+async def test_a_listing_leaves_our_own_unfinished_files(tmp_path):
+    """The process that cleans may be the one that writes."""
+    blobs = DirectoryBlobs(tmp_path)
+    async with blobs.writer("uploads/a") as part:
+        await part.write(b"x")
+        assert await keys(blobs, "uploads") == []
+        assert await keys(blobs, "") == []
+    assert await blobs.get("uploads/a") == b"x"
+
+
+async def test_a_file_removed_between_its_making_and_its_lock_is_made_again(tmp_path, monkeypatch):
+    """For that moment it looks like a dead one's."""
+    blobs, flock, removed = DirectoryBlobs(tmp_path), fcntl.flock, []
+
+    def clean_first(file, how):
+        if not removed:
+            removed.extend(parts(tmp_path))
+            remove_dead_parts(tmp_path / ".parts")
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", clean_first)
+    await blobs.put("uploads/a", b"x")
+    assert len(removed) == 1
+    assert await blobs.get("uploads/a") == b"x"
+
+
+async def test_without_locks_unfinished_files_go_after_a_day(tmp_path, monkeypatch):
+    """Some network file systems have none: writing works there, and only age tells what is nobody's."""
+
+    def no_locks(file, how):
+        raise OSError(errno.EOPNOTSUPP, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    blobs = DirectoryBlobs(tmp_path)
     old, young = tmp_path / ".parts" / "old", tmp_path / ".parts" / "young"
-    old.parent.mkdir()
     old.touch()
     young.touch()
     os.utime(old, (time.time() - 90_000,) * 2)
-    DirectoryBlobs(tmp_path)
-    assert not old.exists()
-    assert young.exists()
+    await blobs.put("uploads/a", b"x")
+    assert await keys(blobs, "uploads") == ["uploads/a"]
+    assert parts(tmp_path) == [young]
 
 
 def test_a_storage_url_that_is_not_understood_says_what_is(tmp_path):
