@@ -64,6 +64,7 @@ class TaskBody(_Body):
     realtime_factor: float | None = Field(description="Seconds of audio dealt with per second.", examples=[31.5])
     coverage: CoverageBody
     error: ErrorBody | None
+    warnings: list[str] = Field(description="What was wrong with the file though it could be read, a sentence each.")
     links: LinksBody
 
 

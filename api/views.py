@@ -33,6 +33,7 @@ def task_body(task: Task) -> TaskBody:
         realtime_factor=speed.realtime_factor,
         coverage=_coverage(task.coverage),
         error=_error(task.error),
+        warnings=list(task.warnings),
         links=links(task.id),
     )
 

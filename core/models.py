@@ -167,6 +167,7 @@ class Task:
     progress: float = 0.0  # 0 to 1, never falls
     coverage: Coverage = field(default_factory=Coverage)
     error: Failure | None = None
+    warnings: tuple[str, ...] = ()  # what was wrong with the file though it could be read, a sentence each
     deleted: bool = False
     owner: str | None = None  # the worker that prepares it
     fence: int = 0

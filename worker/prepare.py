@@ -1,7 +1,7 @@
 """From an upload to chunks: claim the task, decode, cut, store each window and announce it, while decoding goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import structlog
 
 from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
-from core.audio.decode import DecodeLimits, Decoder, open_decoder
+from core.audio.decode import DecodeLimits, Decoder, DecodeReport, open_decoder
 from core.errors import ParascribeError, PermanentError, StoreUnavailableError, TransientError
 from core.flow.finish import PREPARE_AGAIN, note_end, tidy
 from core.flow.removal import clear_cancelled, clear_deleted
@@ -161,7 +161,7 @@ class _Preparation:
             pieces = await stack.enter_async_context(aclosing(cutter.cut(self._blocks(decoder, turn))))
             async for cut, pcm in pieces:
                 await self._add(cut, pcm)
-        await self._finish(cutter.totals.samples)
+        await self._finish(cutter.totals.samples, warnings_of(decoder.report))
 
     async def _open(self, stack: AsyncExitStack) -> Decoder:
         settings = self._context.settings
@@ -228,7 +228,7 @@ class _Preparation:
         self._check(await self._resources.tasks.note_cut(self._task, self._count))
         await self._context.credit.top_up(self._task, cut=self._count)
 
-    async def _finish(self, samples: int) -> None:
+    async def _finish(self, samples: int, warnings: Sequence[str]) -> None:
         if self._held:
             await self._release()
         self._check(
@@ -237,6 +237,7 @@ class _Preparation:
                 chunks_total=self._count,
                 duration_samples=samples,
                 silent_samples=samples - self._core_samples,
+                warnings=warnings,
             )
         )
         settings = self._context.settings
@@ -250,3 +251,18 @@ class _Preparation:
     def _check(self, held: bool) -> None:
         if not held:
             raise ClaimLostError(f"Task {self._task.id} is no longer ours to prepare.")
+
+
+def warnings_of(report: DecodeReport | None) -> list[str]:
+    """What a user should know of a file that could be read, though not without trouble."""
+    if report is None:
+        return []
+    warnings = []
+    if report.truncated:
+        warnings.append("The file breaks off: what comes after its end as it is here is not transcribed.")
+    if report.damaged_packets:
+        warnings.append(f"{report.damaged_packets} damaged pieces of the file could not be decoded and were left out.")
+    if report.filled_samples:
+        seconds = report.filled_samples / SAMPLE_RATE
+        warnings.append(f"The file's clock has gaps, {seconds:.1f} s in all; they count as silence.")
+    return warnings

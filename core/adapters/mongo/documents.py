@@ -67,6 +67,7 @@ def task_value(document: Document) -> Task:
         progress=document.get("progress", 0.0),
         coverage=_coverage(document),
         error=_failure(document),
+        warnings=tuple(document.get("warnings", ())),
         deleted=document.get("deleted", False),
         owner=document.get("owner"),
         fence=document.get("fence", 0),

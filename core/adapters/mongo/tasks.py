@@ -1,6 +1,6 @@
 """The ``tasks`` collection. Every change of state is one conditional write on one document."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 from pymongo.errors import DuplicateKeyError
@@ -121,7 +121,13 @@ class TaskStore:
         return await self._owned(task, {"$max": {"chunks_cut": chunks_cut}}, ["processing"])
 
     async def finish_cutting(
-        self, task: Task, *, chunks_total: int, duration_samples: int, silent_samples: int
+        self,
+        task: Task,
+        *,
+        chunks_total: int,
+        duration_samples: int,
+        silent_samples: int,
+        warnings: Sequence[str] = (),
     ) -> bool:
         """Every chunk is known: preparing is over and owned by nobody."""
         values: Document = {
@@ -129,6 +135,7 @@ class TaskStore:
             "chunks_cut": chunks_total,
             "duration_samples": duration_samples,
             "coverage.silent_samples": silent_samples,
+            "warnings": list(warnings),
             "owner": None,
         }
         return await self._owned(task, {"$set": values})

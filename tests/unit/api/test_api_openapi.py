@@ -11,7 +11,7 @@ from api.schemas import TaskBody
 
 FIELDS = """task_id status filename model language language_probability task created_at started_at finished_at
   duration_seconds chunks_total chunks_completed chunks_failed progress success_rate eta_seconds realtime_factor
-  coverage error links"""
+  coverage error warnings links"""
 
 
 @pytest.fixture
