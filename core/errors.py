@@ -73,6 +73,12 @@ class ModelCorruptError(PermanentError):
     code = "model_corrupt"
 
 
+class ModelDownloadError(TransientError):
+    """The model hub could not be reached, broke off, or had a fault of its own."""
+
+    code = "model_download_failed"
+
+
 class EngineError(TransientError):
     """The engine failed on one batch of windows."""
 

@@ -56,8 +56,8 @@ class ModelStore:
     def find(self, name: str) -> ModelFiles:
         """The model's files, checked, and made or fetched first where that is needed (which can take minutes).
 
-        Raises ``ModelNotFoundError``, ``ModelCorruptError`` (a checksum is wrong, or files are missing), or
-        ``StorageFullError``.
+        Raises ``ModelNotFoundError``, ``ModelCorruptError`` (a checksum is wrong, or files are missing),
+        ``StorageFullError``, or ``ModelDownloadError`` (the hub cannot be reached at the moment).
         """
         if is_path(name):
             return self._given(name)
