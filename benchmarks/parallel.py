@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
+
 from benchmarks.recording import SAMPLE, Recording, repeated
 from tests.support.live import ROOT, Service, serving
 from tests.support.wer import word_error_rate
@@ -33,7 +35,7 @@ PATIENCE_SECONDS = 3600.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One recording transcribed once. ``load``: of the machine just before, which should be near 0."""
+    """One recording transcribed once. ``others_cores``: what other programs kept busy meanwhile; should be near 0."""
 
     setting: str
     wall_seconds: float
@@ -41,7 +43,7 @@ class Run:
     realtime_factor: float
     wer: float
     chunks: int
-    load: float
+    others_cores: float
     text: str
 
     @property
@@ -72,9 +74,8 @@ def measure(recording: Recording, repeat: int, folder: Path) -> Iterator[Run]:
         for setting, values in SETTINGS.items():
             directory = folder / f"{setting}-{turn}"
             directory.mkdir()
-            load = os.getloadavg()[0]
             with serving(directory, **values) as service:
-                yield _run(service, setting, recording, load)
+                yield _run(service, setting, recording)
 
 
 def summarise(runs: list[Run], recording: Recording) -> dict[str, Any]:
@@ -92,36 +93,43 @@ def summarise(runs: list[Run], recording: Recording) -> dict[str, Any]:
     }
 
 
-def _run(service: Service, setting: str, recording: Recording, load: float) -> Run:
+def _run(service: Service, setting: str, recording: Recording) -> Run:
     service.transcribe(WARM_UP, language="en")
-    cpu = service.cpu_seconds()
+    cpu, busy = service.cpu_seconds(), _busy_seconds()
     task_id = service.upload(recording.path, "recording.wav")
     start = time.monotonic()
     task = service.wait(task_id, PATIENCE_SECONDS, every_seconds=0.25)  # a poll costs the service milliseconds
     wall = time.monotonic() - start
+    cpu, busy = service.cpu_seconds() - cpu, _busy_seconds() - busy
     assert task["status"] == "completed", task
     text = service.text(task_id)
     return Run(
         setting=setting,
         wall_seconds=wall,
-        cpu_seconds=service.cpu_seconds() - cpu,
+        cpu_seconds=cpu,
         realtime_factor=recording.seconds / wall,
         wer=word_error_rate(recording.words, text),
         chunks=task["chunks_total"],
-        load=load,
+        others_cores=max(0.0, busy - cpu) / wall,
         text=text,
     )
 
 
+def _busy_seconds() -> float:
+    """Of all cores, whoever used them; what a hypervisor took away counts too."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+
+
 def _medians(runs: list[Run]) -> dict[str, float]:
-    names = ("realtime_factor", "wall_seconds", "cpu_seconds", "wer")
+    names = ("realtime_factor", "wall_seconds", "cpu_seconds", "wer", "others_cores")
     return {name: round(median(getattr(run, name) for run in runs), 4) for name in names}
 
 
 def _sentence(run: Run) -> str:
     return (
         f"{run.setting:<12} {run.realtime_factor:6.1f} x real time  {run.wall_seconds:7.1f} s  "
-        f"{run.cpu_seconds:7.1f} CPU s  WER {run.wer:.2%}  (load before: {run.load:.1f})"
+        f"{run.cpu_seconds:7.1f} CPU s  WER {run.wer:.2%}  (others kept {run.others_cores:.2f} cores busy)"
     )
 
 

@@ -5,13 +5,14 @@ anyway does not count. A word counts where it is lost or surplus within two seco
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.models import Pcm
+from core.models import SAMPLE_RATE, Pcm
 from tests.helpers_audio import write_wav
 from tests.support.live import Json, Service
 from tests.support.sounds import spoken, trimmed
@@ -21,7 +22,7 @@ NEAR_SECONDS = 2.0
 CUTS_PER_ERROR = 10
 
 
-@pytest.mark.parametrize("minutes", [4, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("minutes", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_forced_cuts_neither_lose_nor_double_words(real: Service, tmp_path: Path, minutes: int) -> None:
     """At most one word for ten cuts."""
     order = _order(minutes * 60)
@@ -31,8 +32,8 @@ def test_forced_cuts_neither_lose_nor_double_words(real: Service, tmp_path: Path
     cuts = _forced_cuts(real.chunks(task["task_id"]))
     found = [one for one in differences(expected, words) if _is_near(one, cuts)]
     print(f"{minutes} min: {len(cuts)} forced cuts, {len(found)} words lost or surplus at them: {found}")  # noqa: T201 - the figure
-    assert len(cuts) >= minutes
-    assert len(found) <= max(1, len(cuts) // CUTS_PER_ERROR)
+    assert len(cuts) >= 2 * minutes
+    assert len(found) <= len(cuts) / CUTS_PER_ERROR
 
 
 def _squeezed() -> list[Pcm]:
@@ -41,13 +42,13 @@ def _squeezed() -> list[Pcm]:
 
 
 def _order(seconds: float) -> list[int]:
-    """Which clip follows which, until there is enough; no two of the same in a row."""
-    random, clips = np.random.default_rng(7), _squeezed()
-    order: list[int] = []
-    while sum(len(clips[index]) for index in order) < seconds * 16_000:
-        choice = [index for index in range(len(clips)) if index not in order[-1:]]
-        order.append(int(random.choice(choice)))
-    return order
+    """Which clip follows which: one after the other, again and again, until there is enough.
+
+    So that hardly any window holds the same sentence twice: Whisper leaves out what it has just said, cut or no cut.
+    """
+    lengths = [len(clip) for clip in _squeezed()]
+    rounds = math.ceil(seconds * SAMPLE_RATE / sum(lengths))
+    return list(range(len(lengths))) * rounds
 
 
 def _alone(service: Service, folder: Path) -> list[list[str]]:
