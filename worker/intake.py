@@ -1,7 +1,8 @@
 """Chunk deliveries in hand, and which of them a free slot takes as its next batch.
 
 Tasks take turns, so a task of one chunk is in the next batch however many chunks another has waiting. Chunks with equal
-options may share a batch, whatever tasks they are of. At a file's end what is left is shared evenly by the slots:
+options may share a batch, whatever tasks they are of; only a task that has a whole batch waiting does not fill up those
+of the others, who would have to wait for its windows too. At a file's end what is left is shared evenly by the slots:
 8 + 1 windows on two slots take longer than 5 + 4.
 """
 
@@ -45,6 +46,7 @@ class Intake:
         self._taking = asyncio.Lock()
         self._taken: set[tuple[str, int]] = set()
         self._closed = False
+        self._few_served = False  # whether the last batch was of tasks with few chunks waiting
 
     def __len__(self) -> int:
         return sum(len(line) for line in self._waiting.values())
@@ -110,7 +112,7 @@ class Intake:
 
     def _pick(self, size: int) -> list[Arrival]:
         batch: list[Arrival] = []
-        passed_over: set[str] = set()
+        passed_over = self._sitting_out()
         while len(batch) < size and (task_id := self._next_task(passed_over)) is not None:
             line = self._waiting[task_id]
             index = next(iter(line))
@@ -122,6 +124,14 @@ class Intake:
             if not line:
                 del self._waiting[task_id]
         return batch
+
+    def _sitting_out(self) -> set[str]:
+        """Tasks that are not in the next batch: those with a whole batch waiting, or all others. The two take turns."""
+        crowds = {task_id for task_id, line in self._waiting.items() if len(line) >= self._batch}
+        few = self._waiting.keys() - crowds
+        crowds_turn = bool(crowds) and (self._few_served or not few)
+        self._few_served = not crowds_turn
+        return few if crowds_turn else crowds
 
     def _next_task(self, passed_over: set[str]) -> str | None:
         return next((task_id for task_id in self._waiting if task_id not in passed_over), None)

@@ -52,10 +52,27 @@ def names(batch: list[Arrival]) -> list[tuple[str, int]]:
 
 
 async def test_tasks_take_turns_within_a_batch():
-    """A task of one chunk is in the next batch though another has many before it."""
-    long = [arrival("long", index) for index in range(10)]
-    taken = await filled(intake(), *long, arrival("short", 0))
-    assert names(await taken.take()) == [("long", 0), ("short", 0), ("long", 1), ("long", 2)]
+    """Where none has a batch of its own waiting."""
+    taken = await filled(intake(), *[arrival(task, index) for task in "ab" for index in range(3)])
+    assert names(await taken.take()) == [("a", 0), ("b", 0), ("a", 1)]
+
+
+async def test_a_short_task_is_in_the_next_batch_and_need_not_wait_for_windows_of_a_long_one():
+    """Though the long one was there first; what is short shares a batch."""
+    taken = await filled(intake(), *[arrival("long", index) for index in range(10)])
+    assert names(await taken.take()) == [("long", index) for index in range(4)]
+    await filled(taken, arrival("short", 0), arrival("note", 0))
+    assert names(await taken.take()) == [("short", 0), ("note", 0)]
+
+
+async def test_short_tasks_do_not_starve_a_long_one():
+    """Every second batch is the long one's, however many short ones come in."""
+    taken = await filled(intake(slots=1, batch=2), *[arrival("long", index) for index in range(8)])
+    seen = []
+    for number in range(6):
+        await filled(taken, *[arrival(f"short {number} {other}", 0) for other in range(3)])
+        seen.append({one.task_id == "long" for one in await taken.take()})
+    assert seen == [{False}, {True}] * 3
 
 
 async def test_tasks_take_turns_from_batch_to_batch():
