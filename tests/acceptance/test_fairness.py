@@ -65,5 +65,5 @@ def _batch_seconds(busy: Busy) -> float:
     """How long a batch takes, from the rate at which chunks are done while all slots are full."""
     first = int(until(busy.completed, lambda count: count >= IN_SLOTS, 120))
     start = time.monotonic()
-    last = int(until(busy.completed, lambda count: count >= first + 2 * IN_SLOTS, 300))
+    last = int(until(busy.completed, lambda count: count >= first + IN_SLOTS, 300))
     return (time.monotonic() - start) * IN_SLOTS / (last - first)
