@@ -1,8 +1,8 @@
 """The slots: each takes a batch, claims its chunks, transcribes them on a thread, and goes on to the next.
 
-A chunk that took its process down, or failed its engine, or over which several workers were killed, is suspect. Suspects
-are transcribed alone, and at most one of them at a time in a process (a task whose preparing failed counts as one), so
-that one poisonous chunk cannot use up the attempts of its neighbours.
+A chunk that took its process down, or failed its engine, or over which several workers were killed, is suspect.
+Suspects are transcribed alone, and at most one of them at a time in a process (a task whose preparing failed counts as
+one), so that one poisonous chunk cannot use up the attempts of its neighbours.
 """
 
 import asyncio
