@@ -22,7 +22,7 @@ NEAR_SECONDS = 2.0
 CUTS_PER_ERROR = 10
 
 
-@pytest.mark.parametrize("minutes", [5, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("minutes", [4, pytest.param(20, marks=pytest.mark.slow)])
 def test_forced_cuts_neither_lose_nor_double_words(real: Service, tmp_path: Path, minutes: int) -> None:
     """At most one word for ten cuts."""
     order = _order(minutes * 60)

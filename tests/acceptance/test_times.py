@@ -20,8 +20,8 @@ MEDIAN, MOST = 0.15, 0.5  # seconds
 
 
 def test_clips_with_pauses_between_them_start_when_they_start(real: Service, tmp_path: Path) -> None:
-    """Over 40 clips: half of the errors at most 0.15 s, 95 of 100 at most 0.5 s, for segments and for words."""
-    clips = spoken() * 8
+    """Over 30 clips: half of the errors at most 0.15 s, 95 of 100 at most 0.5 s, for segments and for words."""
+    clips = spoken() * 6
     pcm, places = joined(clips, [GAPS[index % len(GAPS)] for index in range(len(clips))])
     transcript = _transcript(real, write_wav(tmp_path / "joined.wav", pcm))
     _check(_segment_errors(transcript, places), "segments", of=len(places))

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-EVERY_SECONDS = 0.05
+EVERY_SECONDS = 0.25  # to look for children costs ten milliseconds
 
 
 @dataclass(kw_only=True)
