@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 HERE := $(shell pwd | cksum | cut -d ' ' -f 1)
 RUNTIME := $(VENV)/.runtime-$(HERE)
 DEV := $(VENV)/.dev-$(HERE)
+# An S3 server to test against. In an environment of its own: it and the embedded database want different versions.
+S3 := $(VENV)/s3
+S3_READY := $(S3)/.ready-$(HERE)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet --require-hashes
 SUITES := $(wildcard tests/unit) $(wildcard tests/integration) $(wildcard tests/acceptance)
@@ -30,13 +33,13 @@ demo: $(RUNTIME)
 serve: $(RUNTIME)
 	@exec $(BIN)/python -P -m cli.main serve
 
-test: lint
+test: lint $(S3_READY)
 	$(BIN)/python -m pytest -m 'not slow' $(SUITES)
 
 test-unit: $(DEV)
 	$(BIN)/python -m pytest -m 'not slow' tests/unit
 
-test-long: $(DEV)
+test-long: $(DEV) $(S3_READY)
 	$(BIN)/python -m pytest -m slow $(SUITES)
 
 lint: $(DEV)
@@ -52,13 +55,14 @@ format: $(DEV)
 env-example: $(RUNTIME)
 	$(BIN)/python -P -m cli.env_example > .env.example
 
-# Each file is bound to the one before, so that all three can be installed into one environment.
+# Each file is bound to the one before, so that the first three can be installed into one environment.
 lock:
 	@command -v uv > /dev/null || { echo 'make lock needs uv: https://docs.astral.sh/uv/' >&2; exit 1; }
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra models -o requirements.txt
 	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) $(UPGRADE) - -c requirements.txt -o requirements-build.txt
 	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) $(UPGRADE) - pyproject.toml --extra models --extra tiny-en \
 	  --group dev -c requirements.txt -c requirements-build.txt -o requirements-dev.txt
+	printf 'moto[s3]>=5.1\nflask>=3.1\nflask-cors>=6\n' | $(COMPILE) $(UPGRADE) - -o requirements-s3.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
@@ -101,3 +105,8 @@ $(DEV): requirements.txt requirements-build.txt requirements-dev.txt pyproject.t
 	@$(INSTALL) -r requirements-dev.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(RUNTIME)
+
+$(S3_READY): requirements-s3.txt | $(DEV)
+	@rm -rf $(S3) && $(BIN)/python -m venv $(S3)
+	@$(S3)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes -r requirements-s3.txt
+	@touch $@

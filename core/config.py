@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.models import CutPlan
@@ -16,6 +16,7 @@ def _blank_is_none(value: object) -> object:
 
 Auto = Literal["auto"]
 OptionalStr = Annotated[str | None, BeforeValidator(_blank_is_none)]
+Guard = Literal["fence", "confirms", "sweeper", "watchdog"]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 
 
@@ -64,6 +65,12 @@ class Settings(BaseSettings):
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port that the API listens on; 0: any free one.")
     max_upload_bytes: int = Field(default=2 * 1024**3, ge=1, description="Largest upload, in bytes (2 GiB).")
     max_audio_seconds: int = Field(default=86_400, ge=1, description="Longest audio, in seconds (24 h).")
+    max_queued_tasks: int = Field(
+        default=1_000, ge=1, description="Tasks that may wait for a worker; further uploads are refused with 503."
+    )
+    idempotency_seconds: int = Field(
+        default=86_400, ge=1, description="How long an Idempotency-Key is remembered, in seconds (24 h)."
+    )
 
     # --- where things are kept
     data_dir: Path = Field(default=Path("data"), description="Database and blobs of the embedded form.")
@@ -72,8 +79,29 @@ class Settings(BaseSettings):
         default=None, description="MongoDB address; empty: `parascribe serve` starts an embedded database."
     )
     mongo_database: str = Field(default="parascribe", description="Name of the database.")
-    storage_url: OptionalStr = Field(default=None, description="Blobs: file:///path; empty: DATA_DIR/blobs.")
+    rabbitmq_url: OptionalStr = Field(
+        default=None, description="RabbitMQ address, amqp:// or amqps://; empty: wake-ups stay in this process."
+    )
+    rabbitmq_prefix: str = Field(
+        default="parascribe",
+        pattern=r"^[\w.-]{1,100}$",
+        description="What the names of queues and exchanges begin with.",
+    )
+    storage_url: OptionalStr = Field(
+        default=None, description="Blobs: file:///path or s3://bucket/folder; empty: DATA_DIR/blobs."
+    )
+    aws_endpoint_url: OptionalStr = Field(
+        default=None, description="S3-compatible server, e.g. http://minio:9000; empty: Amazon's own."
+    )
+    aws_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    aws_access_key_id: OptionalStr = Field(
+        default=None, description="Key for S3; empty: what the machine's role or environment gives."
+    )
+    aws_secret_access_key: SecretStr | None = Field(default=None, description="Secret that belongs to the key.")
     keep_uploads: bool = Field(default=False, description="Keep the original upload after its task has ended.")
+    task_ttl_seconds: int = Field(
+        default=0, ge=0, description="Ended tasks and their transcripts are deleted after this long; 0: never."
+    )
 
     # --- surviving
     heartbeat_seconds: float = Field(default=10.0, gt=0, description="How often a worker shows that it lives.")
@@ -81,6 +109,9 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="A worker silent for this long is dead and its work is given to others."
     )
     sweep_seconds: float = Field(default=5.0, gt=0, description="How often lost work is looked for.")
+    lost_seconds: float = Field(
+        default=20.0, gt=0, description="A message that nobody took for this long, its queue empty, is sent again."
+    )
     orphan_seconds: float = Field(
         default=600.0, ge=0, description="Blobs that no task knows for this long are removed, in seconds."
     )
@@ -95,6 +126,17 @@ class Settings(BaseSettings):
         default=6.0, ge=0, description="On SIGTERM, how long running chunks may take before they are given back."
     )
 
+    worker_max_memory_bytes: int = Field(
+        default=0, ge=0, description="Resident memory above which a worker ends in order, to be started anew; 0: none."
+    )
+    worker_max_chunks: int = Field(
+        default=0, ge=0, description="Chunks after which a worker ends in order, to be started anew; 0: never."
+    )
+    worker_health_host: str = Field(default="127.0.0.1", description="Address of the worker's health port.")
+    worker_health_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        default=None, description="Port on which a worker of its own answers /livez and /readyz; empty: none."
+    )
+
     # --- logs
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level shown.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -103,6 +145,9 @@ class Settings(BaseSettings):
     log_file: OptionalPath = Field(default=None, description="Also write the log there, e.g. logs/stt.log.")
 
     # --- tests
+    test_without: tuple[Guard, ...] = Field(
+        default=(), description="Guards switched off, to show that each is needed. Never in earnest."
+    )
     fake_engine: str = Field(default="{}", description="JSON for ENGINE=fake; see core/engines/fake_spec.py.")
 
     @property

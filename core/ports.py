@@ -61,6 +61,12 @@ class Broker(Protocol):
     async def ready(self, queue: Queue) -> int:
         """How many messages wait undelivered."""
 
+    async def check(self) -> str | None:
+        """None where messages can be handed over now, else a sentence that says why not. Asks nobody: it is quick."""
+
+    async def broken(self) -> None:
+        """Returns only once consuming cannot be mended although the broker can be reached: the process should end."""
+
     async def close(self) -> None:
         """Stop all consumers; what is unsettled becomes ready again where the broker outlives us."""
 

@@ -78,6 +78,14 @@ class MemoryBroker:
         """How many messages wait."""
         return len(self._lines[queue].waiting)
 
+    async def check(self) -> str | None:
+        """A queue in this process is always there."""
+        return None
+
+    async def broken(self) -> None:
+        """Never."""
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         """Stop delivering."""
         for consumer in list(self._consumers):
