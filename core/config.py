@@ -17,6 +17,8 @@ def _blank_is_none(value: object) -> object:
 Auto = Literal["auto"]
 OptionalStr = Annotated[str | None, BeforeValidator(_blank_is_none)]
 Guard = Literal["fence", "confirms", "sweeper", "watchdog"]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
+OptionalPort = Annotated[Annotated[int, Field(ge=0, le=65535)] | None, BeforeValidator(_blank_is_none)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 
 
@@ -97,7 +99,7 @@ class Settings(BaseSettings):
     aws_access_key_id: OptionalStr = Field(
         default=None, description="Key for S3; empty: what the machine's role or environment gives."
     )
-    aws_secret_access_key: SecretStr | None = Field(default=None, description="Secret that belongs to the key.")
+    aws_secret_access_key: OptionalSecret = Field(default=None, description="Secret that belongs to the key.")
     keep_uploads: bool = Field(default=False, description="Keep the original upload after its task has ended.")
     task_ttl_seconds: int = Field(
         default=0, ge=0, description="Ended tasks and their transcripts are deleted after this long; 0: never."
@@ -133,7 +135,7 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Chunks after which a worker ends in order, to be started anew; 0: never."
     )
     worker_health_host: str = Field(default="127.0.0.1", description="Address of the worker's health port.")
-    worker_health_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+    worker_health_port: OptionalPort = Field(
         default=None, description="Port on which a worker of its own answers /livez and /readyz; empty: none."
     )
 
