@@ -23,6 +23,7 @@ INDEXES: dict[str, list[tuple[str, list[tuple[str, int]]]]] = {
         ("by_age", [("created_at", -1), ("_id", -1)]),
         ("by_status_and_age", [("status", 1), ("created_at", -1), ("_id", -1)]),
         ("by_upkeep", [("open", 1)]),
+        ("by_end", [("finished_at", 1)]),
     ],
     "chunks": [
         ("by_task_and_state", [("task", 1), ("state", 1)]),

@@ -70,6 +70,16 @@ class TaskStore:
             cursor = self._tasks.find({"_id": {"$in": task_ids}}, {"_id": 1})
             return {document["_id"] async for document in cursor}
 
+    async def expired(self, before: datetime, *, limit: int = 100) -> list[Task]:
+        """Tasks that ended before ``before`` (with a time zone) and are not yet deleted; those that ended first, first.
+
+        Delete what comes and ask again until nothing does.
+        """
+        where: Document = {"finished_at": {"$lt": before}, "deleted": False, "status": {"$in": sorted(TASK_ENDED)}}
+        with guarded():
+            cursor = self._tasks.find(where).sort("finished_at", 1).limit(limit)
+            return [task_value(document) async for document in cursor]
+
     async def any(self) -> bool:
         """Whether there is any task at all."""
         with guarded():

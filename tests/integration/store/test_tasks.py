@@ -172,3 +172,18 @@ async def test_documents_of_an_older_writer_can_be_read(resources, tasks):
     await resources.tasks._tasks.update_one({"_id": "t"}, old)
     task = await tasks.get("t")
     assert (task.word_timestamps, task.max_parallel_workers, task.plan) == (False, None, CutPlan())
+
+
+async def test_tasks_that_ended_long_ago_have_expired(resources):
+    """The oldest first and as many as asked for; never one that is deleted, reopened, or not ended."""
+    tasks = resources.tasks
+    for name in ("first", "second", "gone", "again", "open"):
+        await tasks.insert(a_task(name))
+    for name in ("first", "second", "gone", "again"):
+        assert await tasks.end(name, TaskStatus.FAILED, error=OOPS)
+    await tasks.mark_deleted("gone")
+    await tasks.reopen("again", TaskStatus.QUEUED)
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    assert [task.id for task in await tasks.expired(later)] == ["first", "second"]
+    assert [task.id for task in await tasks.expired(later, limit=1)] == ["first"]
+    assert await tasks.expired(datetime.now(UTC) - timedelta(hours=1)) == []
