@@ -1,14 +1,20 @@
 """What the parts of one worker process share."""
 
 import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.audio.decode import DecodeLimits, Decoder, open_decoder
 from core.config import Settings
 from core.engines.registry import EngineRegistry
 from core.flow.credits import Credits
 from core.flow.resources import Resources
 from worker.runfiles import RunFile
+
+Decode = Callable[[Path, DecodeLimits], AbstractAsyncContextManager[Decoder]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +27,8 @@ class Context:
     engines: EngineRegistry
     worker_id: str
     run_file: RunFile
+    clock: Callable[[], float] = time.monotonic  # seconds; for how long others have been silent
+    decode: Decode = open_decoder
     suspects: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whatever may take the process down
 
     @property

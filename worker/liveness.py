@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -33,12 +33,13 @@ async def announce(context: Context, *, beats: int = 0) -> None:
 class Observer:
     """Remembers since when things have not changed, on this process's own monotonic clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._since: dict[object, tuple[object, float]] = {}
 
     def unchanged_for(self, thing: object, state: object) -> float:
         """Seconds since ``thing`` was first seen in this state."""
-        now = time.monotonic()
+        now = self._clock()
         known, since = self._since.get(thing, (None, now))
         if known != state:
             since = now

@@ -12,7 +12,7 @@ import structlog
 
 from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
-from core.audio.decode import DecodeLimits, Decoder, DecodeReport, open_decoder
+from core.audio.decode import DecodeLimits, Decoder, DecodeReport
 from core.errors import ParascribeError, PermanentError, StoreUnavailableError, TransientError
 from core.flow.finish import PREPARE_AGAIN, note_end, tidy
 from core.flow.removal import clear_cancelled, clear_deleted
@@ -168,7 +168,7 @@ class _Preparation:
         upload = self._resources.blobs.local_file(self._task.upload.key, settings.scratch_dir)
         path = await stack.enter_async_context(upload)
         limits = DecodeLimits(max_seconds=settings.max_audio_seconds)
-        decoder = await stack.enter_async_context(open_decoder(path, limits))
+        decoder = await stack.enter_async_context(self._context.decode(path, limits))
         seconds = decoder.info.declared_seconds
         self._check(await self._resources.tasks.declare(self._task, round(seconds * SAMPLE_RATE) if seconds else None))
         return decoder

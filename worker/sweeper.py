@@ -55,9 +55,9 @@ class Sweeper:
         self._resources = context.resources
         self._hands = hands
         self._progress = progress
-        self._observer = Observer()
+        self._observer = Observer(context.clock)
         self._seen: set[object] = set()
-        self._blobs = Observer()
+        self._blobs = Observer(context.clock)
         self._passes = 0
         self._wake_ups = 0
         settings = context.settings
@@ -79,7 +79,7 @@ class Sweeper:
         try:
             await self._sweep()
         except TransientError:
-            self._observer = Observer()  # who could not look cannot say that nothing moved
+            self._observer = Observer(self._context.clock)  # who could not look cannot say that nothing moved
             raise
 
     async def _sweep(self) -> None:
