@@ -1,4 +1,4 @@
-"""Keep one program running: start it again whenever it dies, ever more patiently."""
+"""Keep one program running: start it again whenever it ends, ever more patiently if it keeps dying young."""
 
 import asyncio
 import os
@@ -15,15 +15,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
-    """Seconds between a death and the next start: ``first``, doubling up to ``longest``."""
+    """Seconds between an end and the next start: ``first``, doubling up to ``longest`` for what keeps dying young."""
 
     first: float = 0.2
     longest: float = 10.0
-    healthy_after: float = 60.0  # having run for so long, a program is forgiven its earlier deaths
+    healthy_after: float = 10.0  # having run for so long, a program is forgiven its earlier deaths
+    retired_after: float = 1.0  # ending in order with 0 after so long is no death at all: a worker retires like that
 
-    def after(self, previous: float | None, ran_seconds: float) -> float:
-        """The delay now, where the one before was ``previous``."""
-        if previous is None or ran_seconds >= self.healthy_after:
+    def after(self, previous: float | None, ran_seconds: float, code: int = 1) -> float:
+        """The delay now, where the one before was ``previous`` and the program has just ended with ``code``."""
+        well = ran_seconds >= (self.retired_after if code == 0 else self.healthy_after)
+        if previous is None or well:
             return self.first
         return min(self.longest, previous * 2)
 
@@ -44,8 +46,9 @@ class Keeper:
             code = await self._run_once()
             if code == os.EX_CONFIG:
                 return code
-            delay = self._patience.after(delay, time.monotonic() - began)
-            log.warning("child_died", child=self._program.name, exit_code=code, restart_in_seconds=delay)
+            delay = self._patience.after(delay, time.monotonic() - began, code)
+            event = "child_died" if code else "child_retired"
+            log.warning(event, child=self._program.name, exit_code=code, restart_in_seconds=delay)
             await asyncio.sleep(delay)
 
     async def end(self, *, seconds: float, hurry: asyncio.Event) -> None:

@@ -10,12 +10,13 @@ from cli.errors import CommandError, ConfigurationError
 from cli.ports import free_port, is_free
 from cli.processes import Program
 from cli.settings import load_settings
-from cli.supervisor import Supervisor
+from cli.supervisor import Pace, Supervisor
 from core.config import Settings
 from core.logs import configure
 
 # ONNX Runtime and the hub's client report to their makers unless told not to; the former reads this as it is imported.
 SILENCE = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+AFTER_GRACE_SECONDS = 3.5  # of the app: to give back and to say good-bye; of the database: to close
 EMBEDDED = (sys.executable, "-P", "-m", "cli.embedded")
 
 
@@ -39,7 +40,12 @@ def serve(settings: Settings, *, app_command: tuple[str, ...] = EMBEDDED) -> int
             held.enter_context(locked(settings.data_dir))
             database = Database(directory=settings.data_dir.absolute() / "db", port=free_port())
         app = Program(name="app", command=app_command, environment=_environment(settings, database, port))
-        return asyncio.run(Supervisor(app=app, database=database).run())
+        return asyncio.run(Supervisor(app=app, database=database, pace=_pace(settings)).run())
+
+
+def _pace(settings: Settings) -> Pace:
+    """The app has its grace, and a moment more to give back what did not fit, before it is killed."""
+    return Pace(stop=settings.shutdown_grace_seconds + AFTER_GRACE_SECONDS)
 
 
 def _environment(settings: Settings, database: Database | None, port: int) -> dict[str, str]:

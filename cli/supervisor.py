@@ -19,14 +19,14 @@ class Pace:
     """How long things may take, in seconds."""
 
     database_start: float = 60.0  # after a crash it replays its journal
-    stop: float = 9.5  # all of it, from the first signal
+    stop: float = 9.5  # all of it, from the first signal; with the default SHUTDOWN_GRACE_SECONDS
     database_stop: float = 1.0  # kept back for the database out of ``stop``
     database_stop_at_most: float = 4.0  # then SIGKILL, which loses nothing: every commit is on the disk
     patience: Patience = field(default_factory=Patience)
 
 
 class Supervisor:
-    """Starts the database, then the app; restarts whichever dies; stops the app first, then the database.
+    """Starts the database, then the app; restarts whichever ends; stops the app first, then the database.
 
     While the database is away the app goes on running: it reconnects, since the port stays the same.
     """

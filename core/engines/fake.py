@@ -46,8 +46,9 @@ class FakeEngine:
                 self._loaded = True
 
     def detect_language(self, windows: Sequence[Window]) -> Language:
-        """Always English."""
+        """Always English, after ``detect_hang_seconds``."""
         del windows  # the answer does not depend on them
+        _sleep(self._spec.detect_hang_seconds, never)
         return Language(code="en", probability=0.99)
 
     def transcribe(

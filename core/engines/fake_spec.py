@@ -55,6 +55,7 @@ class FakeSpec(_Strict):
     fail: Trouble | None = None
     crash: Crash | None = None
     hang: Hang | None = None
+    detect_hang_seconds: float = Field(default=0.0, ge=0)  # finding the language does not come back for so long
     leak_mb: float = Field(default=0.0, ge=0)  # kept for ever, for each window
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.adapters.blobs import open_blobs
 from core.adapters.memory_broker import MemoryBroker
 from core.adapters.mongo import ChunkStore, TaskStore, WorkerStore, connect
+from core.adapters.mongo.unfenced import UnfencedChunkStore
 from core.config import Settings
 from core.errors import InvalidRequestError
 from core.ports import BlobStore, Broker
@@ -37,7 +38,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         try:
             yield Resources(
                 tasks=TaskStore(database),
-                chunks=ChunkStore(database),
+                chunks=UnfencedChunkStore(database) if "fence" in settings.test_without else ChunkStore(database),
                 workers=WorkerStore(database),
                 blobs=open_blobs(settings.blobs_url),
                 broker=broker,

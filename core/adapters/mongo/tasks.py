@@ -204,9 +204,17 @@ class TaskStore:
             await self._tasks.update_one(where, {"$set": values})
 
     async def reopen(self, task_id: str, status: TaskStatus) -> bool:
-        """Let an ended task run again (retry), as ``processing`` or from the start as ``queued``."""
-        values = {"status": status.value, "open": True, "finished_at": None, "error": None, "chunks_failed": 0}
-        zeros = {"coverage.failed_samples": 0, "attempts": 0, "interruptions": 0}
+        """Let an ended task run again (retry), as ``processing`` or from the start as ``queued``.
+
+        The time that it lay there does not count: its start moves on by as much, so speed and time to go stay true.
+        """
+        task = await self.get(task_id)
+        if task is None:
+            return False
+        worked = task.finished_at - task.started_at if task.finished_at and task.started_at else None
+        values: Document = {"status": status.value, "open": True, "finished_at": None, "error": None}
+        values["started_at"] = now() - worked if worked else task.started_at
+        zeros = {"chunks_failed": 0, "coverage.failed_samples": 0, "attempts": 0, "interruptions": 0}
         return await self._moved(task_id, status, {"$set": values | zeros})
 
     # --- tidying up
