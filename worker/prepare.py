@@ -1,6 +1,7 @@
 """From an upload to chunks: claim the task, decode, cut, store each window and announce it, while decoding goes on."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 SHORT_FILES = 4  # tasks beyond MAX_CONCURRENT_JOBS that may be open and take turns with those
 LANGUAGE_WINDOWS = 3  # speech windows that the language is found from
 HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds
+FULL_SECONDS = 0.5  # between two counts of a task that has as many chunks announced as it may have
 DETECT_SECONDS = 300.0  # for the language of three windows
 
 
@@ -148,6 +150,7 @@ class _Preparation:
         self._count = 0
         self._core_samples = 0
         self._started = False
+        self._full, self._counted_at = False, 0.0
 
     async def run(self, turn: Turn) -> None:
         """Decode and cut to the end; every window is stored and announced on the way."""
@@ -226,7 +229,13 @@ class _Preparation:
         self._count += 1
         self._core_samples += cut.core_end - cut.core_start
         self._check(await self._resources.tasks.note_cut(self._task, self._count))
-        await self._context.credit.top_up(self._task, cut=self._count)
+        await self._announce()
+
+    async def _announce(self) -> None:
+        """Where as many are out as may be, those who end them go on; now and then it is looked whether they did."""
+        if not self._full or time.monotonic() - self._counted_at >= FULL_SECONDS:
+            self._counted_at = time.monotonic()
+            self._full = await self._context.credit.top_up(self._task, cut=self._count)
 
     async def _finish(self, samples: int, warnings: Sequence[str]) -> None:
         if self._held:
@@ -240,6 +249,7 @@ class _Preparation:
                 warnings=warnings,
             )
         )
+        await self._context.credit.top_up(self._task, cut=self._count)
         settings = self._context.settings
         mode = f"in parallel (workers={settings.slots})" if settings.use_parallel_transcription else "one by one"
         log.info(f"Transcribing {self._count} chunks {mode}...", task_id=self._task.id, seconds=samples / SAMPLE_RATE)

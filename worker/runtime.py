@@ -47,7 +47,7 @@ async def open_context(settings: Settings, resources: Resources) -> AsyncIterato
         yield Context(
             settings=settings,
             resources=resources,
-            credit=Credits(resources),
+            credit=Credits(resources, fleet_seconds=settings.heartbeat_seconds),
             engines=EngineRegistry(settings),
             worker_id=worker_id,
             run_file=run_file,

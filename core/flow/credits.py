@@ -5,59 +5,62 @@ on is to cancel. The limit is twice what the fleet can hold in its slots: every 
 """
 
 import asyncio
+import random
+import time
 from collections import OrderedDict
+from weakref import WeakValueDictionary
 
-import structlog
-
-from core.errors import BrokerUnavailableError
+from core.adapters.mongo.workers import WorkerInfo
+from core.flow.heralds import Herald
 from core.flow.resources import Resources
 from core.models import Task
 from core.ports import Message, Queue
 
-log = structlog.get_logger()
-
 REMEMBERED = 1_000  # tasks
+TRIES = 4  # at handing on without going over a task's own limit, when several processes do so at the same moment
+LONGEST_STEP_ASIDE_SECONDS = 0.1
 
 
 class Credits:
-    """Hands on credits. Remembers per task from which index on to look; forgetting that only costs a few reads."""
+    """Hands on credits. Remembers per task from which index on to look; forgetting that only costs a few reads.
 
-    def __init__(self, resources: Resources) -> None:
+    Within one process a task's credits are counted by one at a time, and whoever asks meanwhile is served by the same
+    count. Two processes that count at the same moment may both hand on: a task is then over the fleet's limit by at
+    most that limit for each process, until the chunks that are too many have ended. A limit that the client set is
+    kept to: what would break it is taken back before anybody hears of it.
+    """
+
+    def __init__(self, resources: Resources, *, fleet_seconds: float = 10.0) -> None:
         self._chunks = resources.chunks
-        self._workers = resources.workers
-        self._broker = resources.broker
+        self._fleet = _Fleet(resources, fleet_seconds)
+        self.herald = Herald(resources.broker)
         self._from: OrderedDict[str, int] = OrderedDict()
-        self._counting = asyncio.Lock()  # two who count at once would both hand on the same credit
+        self._wanted: dict[str, int] = {}  # up to which index, by those who wait for a count that has not begun
+        self._counting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def limit(self, task: Task) -> int:
         """The most messages that the task may have out."""
         if task.max_parallel_workers is not None:
             return task.max_parallel_workers
-        return 2 * max(1, sum(worker.slots * worker.batch for worker in await self._workers.all()))
+        return 2 * max(1, sum(worker.slots * worker.batch for worker in await self._fleet.workers()))
 
-    async def top_up(self, task: Task, *, cut: int) -> int:
-        """Publish as many of the first ``cut`` chunks as the limit allows; how many.
+    async def top_up(self, task: Task, *, cut: int) -> bool:
+        """Publish as many of the first ``cut`` chunks as the limit allows.
 
         It counts what is out each time, so whatever went wrong before, too many or too few, is put right by the next.
+        True where the limit is reached: those who end a chunk go on from there.
         """
-        async with self._counting:
-            free = await self.limit(task) - await self._chunks.out(task.id)
-            for published in range(free):
-                if not await self._hand_on(task.id, cut):
-                    return published
-        return max(0, free)
-
-    async def _hand_on(self, task_id: str, cut: int) -> bool:
-        """Publish the task's next pending chunk; False where there is none."""
-        index = await self._chunks.queue_next(task_id, self._from.get(task_id, 0), cut)
-        if index is None:
-            return False
-        self._from[task_id] = index + 1
-        self._from.move_to_end(task_id)
-        if len(self._from) > REMEMBERED:
-            self._from.popitem(last=False)
-        await self._publish(task_id, index)
-        return True
+        lock = self._counting.setdefault(task.id, asyncio.Lock())
+        self._wanted[task.id] = max(cut, self._wanted.get(task.id, 0))
+        async with lock:
+            wanted = self._wanted.pop(task.id, None)
+            if wanted is None:
+                return False  # somebody who waited with us has counted since we asked
+            try:
+                return await self._hand_on(task, wanted)
+            except BaseException:
+                self._wanted.setdefault(task.id, wanted)  # those who wait with us still want it
+                raise
 
     async def has_more(self, task: Task) -> bool:
         """Whether chunks of the task are still to be announced, or still to be cut."""
@@ -69,8 +72,49 @@ class Credits:
         """Chunks before the remembered index may be pending again."""
         self._from.pop(task_id, None)
 
-    async def _publish(self, task_id: str, index: int) -> None:
-        try:
-            await self._broker.publish(Queue.CHUNKS, Message(task_id=task_id, chunk=index))
-        except BrokerUnavailableError:
-            log.warning("chunk not announced, the sweeper will", task_id=task_id, chunk=index)
+    async def _hand_on(self, task: Task, cut: int) -> bool:
+        limit = await self.limit(task)
+        for _ in range(TRIES):
+            free = limit - await self._chunks.out(task.id)
+            indexes = await self._queue(task.id, cut, free) if free > 0 else []
+            if not await self._too_many(task, limit, indexes):
+                await self.herald.send(Queue.CHUNKS, [Message(task_id=task.id, chunk=index) for index in indexes])
+                return len(indexes) >= free
+            await self._chunks.withdraw(task.id, indexes)
+            self.look_again(task.id)
+            await asyncio.sleep(random.uniform(0, LONGEST_STEP_ASIDE_SECONDS))  # noqa: S311 - no secret, a jitter
+        return False
+
+    async def _queue(self, task_id: str, cut: int, most: int) -> list[int]:
+        """Mark the task's next pending chunks as announced."""
+        start = self._from.setdefault(task_id, 0)
+        indexes = await self._chunks.queue_some(task_id, start, cut, most)
+        if indexes and self._from.get(task_id) == start:  # nobody has said meanwhile that earlier ones are back
+            self._from[task_id] = indexes[-1] + 1
+            self._from.move_to_end(task_id)
+        while len(self._from) > REMEMBERED:
+            self._from.popitem(last=False)
+        return indexes
+
+    async def _too_many(self, task: Task, limit: int, indexes: list[int]) -> bool:
+        """Only for a limit of the client's: others may have handed on since we counted. Who is alone need not ask."""
+        if task.max_parallel_workers is None or not indexes or len(await self._fleet.workers()) < 2:
+            return False
+        return await self._chunks.out(task.id) > limit
+
+
+class _Fleet:
+    """The workers on the list, read anew once in a while."""
+
+    def __init__(self, resources: Resources, seconds: float) -> None:
+        self._store = resources.workers
+        self._seconds = seconds
+        self._known: list[WorkerInfo] = []
+        self._read_at: float | None = None
+
+    async def workers(self) -> list[WorkerInfo]:
+        """As they were at most so many seconds ago; an empty list is not remembered."""
+        now = time.monotonic()
+        if not self._known or self._read_at is None or now - self._read_at >= self._seconds:
+            self._known, self._read_at = await self._store.all(), now
+        return self._known

@@ -74,15 +74,23 @@ class ChunkStore:
 
     # --- credits
 
-    async def queue_next(self, task_id: str, start: int, stop: int) -> int | None:
-        """Announce the first pending chunk in ``[start, stop)``; its index, or None where there is none."""
+    async def queue_some(self, task_id: str, start: int, stop: int, most: int) -> list[int]:
+        """Announce the first pending chunks in ``[start, stop)``, at most so many; their indexes in order."""
+        taken: list[int] = []
         for low in range(start, stop, BLOCK):
             ids = [chunk_id(task_id, index) for index in range(low, min(low + BLOCK, stop))]
-            pending = await self._ready(ids)
-            for index in pending:
-                if await self.queue(task_id, index):
-                    return index
-        return None
+            for index in await self._ready(ids):
+                if len(taken) < most and await self.queue(task_id, index):
+                    taken.append(index)
+            if len(taken) >= most:
+                break
+        return taken
+
+    async def withdraw(self, task_id: str, indexes: Sequence[int]) -> None:
+        """Take an announcement back that nobody has heard yet; chunks that were claimed all the same stay claimed."""
+        where = {"_id": {"$in": [chunk_id(task_id, index) for index in indexes]}, "state": "queued"}
+        with guarded():
+            await self._chunks.update_many(where, {"$set": {"state": "pending"}})
 
     async def queue(self, task_id: str, index: int) -> bool:
         """Announce one pending chunk whose delay is over."""

@@ -72,7 +72,7 @@ async def test_a_result_comes_back_as_it_was(chunks):
 
 async def test_the_next_chunk_is_the_first_pending_one(chunks):
     """In order, each once, and none where none is left."""
-    assert [await chunks.queue_next("t", 0, 3) for _ in range(4)] == [0, 1, 2, None]
+    assert [await chunks.queue_some("t", 0, 3, most) for most in (1, 5, 1)] == [[0], [1, 2], []]
     assert await chunks.out("t") == 3
     assert await chunks.queued("t") == {0, 1, 2}
 
@@ -80,10 +80,10 @@ async def test_the_next_chunk_is_the_first_pending_one(chunks):
 async def test_fifty_at_once_get_a_chunk_each(resources):
     """Nobody gets a chunk that somebody else got, however they race."""
     await resources.chunks.add("t", cuts(40))
-    got = await asyncio.gather(*(resources.chunks.queue_next("t", 0, 40) for _ in range(50)))
-    indexes = sorted(index for index in got if index is not None)
+    got = await asyncio.gather(*(resources.chunks.queue_some("t", 0, 40, 1) for _ in range(50)))
+    indexes = sorted(index for one in got for index in one)
     assert indexes == sorted(set(indexes))
-    wins = await asyncio.gather(*(resources.chunks.claim("t", got[0] or 0, f"w{i}") for i in range(20)))
+    wins = await asyncio.gather(*(resources.chunks.claim("t", indexes[0], f"w{i}") for i in range(20)))
     assert sum(win is not None for win in wins) == 1
 
 
@@ -129,7 +129,7 @@ async def test_a_failed_attempt_waits_for_its_delay(chunks):
     """Not announced before it is over, by the database's clock; then it is."""
     await chunks.fail(await claimed(chunks), OOPS, attempts_left=True, delay_seconds=0.3)
     assert await chunks.queue("t", 0) is False
-    assert await chunks.queue_next("t", 0, 1) is None
+    assert await chunks.queue_some("t", 0, 1, 1) == []
     await until(lambda: chunks.queue("t", 0), bool)
 
 
@@ -190,3 +190,11 @@ async def test_tasks_do_not_see_each_other(chunks):
     await chunks.purge("t")
     assert await states(chunks) == []
     assert (await chunks.tally("u")).count(ChunkState.PENDING) == 2
+
+
+async def test_an_announcement_can_be_withdrawn_until_somebody_took_the_chunk(chunks):
+    """What was claimed meanwhile stays claimed."""
+    assert await chunks.queue_some("t", 0, 3, 2) == [0, 1]
+    await chunks.claim("t", 0, "me")
+    await chunks.withdraw("t", [0, 1])
+    assert (await states(chunks))[:2] == ["running", "pending"]
