@@ -5,11 +5,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import structlog
-
+from core.adapters.handing import hand_over
 from core.ports import Handler, Message, Queue
 
-log = structlog.get_logger()
 MOST_UNHEARD = 10_000  # messages that wait in a queue that nobody in this process has ever consumed
 
 
@@ -103,16 +101,7 @@ class MemoryBroker:
         while True:
             await free.acquire()
             message = await _take(line, free)
-            await _hand_over(MemoryDelivery(message, settle), handler)
-
-
-async def _hand_over(delivery: MemoryDelivery, handler: Handler) -> None:
-    """A handler that raises is done with this message: given back it would raise again, and the sweeper has it."""
-    try:
-        await handler(delivery)
-    except Exception:
-        log.exception("message not handled", task_id=delivery.message.task_id, chunk=delivery.message.chunk)
-        await delivery.ack()
+            await hand_over(MemoryDelivery(message, settle), handler)
 
 
 async def _take(line: _Line, free: asyncio.Semaphore) -> Message:

@@ -8,6 +8,7 @@ from core.adapters.blobs import open_blobs
 from core.adapters.memory_broker import MemoryBroker
 from core.adapters.mongo import ChunkStore, TaskStore, WorkerStore, connect
 from core.adapters.mongo.unfenced import UnfencedChunkStore
+from core.adapters.rabbitmq import RabbitBroker
 from core.config import Settings
 from core.errors import InvalidRequestError
 from core.ports import BlobStore, Broker
@@ -33,16 +34,27 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             "MONGO_URL is empty. Set it to your MongoDB, or start `parascribe serve`, which brings a database along.",
             code="invalid_settings",
         )
-    broker = MemoryBroker()
-    async with connect(settings.mongo_url, settings.mongo_database) as database:
-        try:
-            yield Resources(
-                tasks=TaskStore(database),
-                chunks=UnfencedChunkStore(database) if "fence" in settings.test_without else ChunkStore(database),
-                workers=WorkerStore(database),
-                blobs=open_blobs(settings.blobs_url),
-                broker=broker,
-                keep_uploads=settings.keep_uploads,
-            )
-        finally:
-            await broker.close()
+    async with _broker(settings) as broker, connect(settings.mongo_url, settings.mongo_database) as database:
+        yield Resources(
+            tasks=TaskStore(database),
+            chunks=UnfencedChunkStore(database) if "fence" in settings.test_without else ChunkStore(database),
+            workers=WorkerStore(database),
+            blobs=open_blobs(settings.blobs_url),
+            broker=broker,
+            keep_uploads=settings.keep_uploads,
+        )
+
+
+@asynccontextmanager
+async def _broker(settings: Settings) -> AsyncIterator[Broker]:
+    """RabbitMQ where there is an address, else queues in this process. One that is away comes when it comes."""
+    if settings.rabbitmq_url is None:
+        broker: MemoryBroker | RabbitBroker = MemoryBroker()
+    else:
+        without = frozenset(settings.test_without)
+        broker = RabbitBroker(settings.rabbitmq_url, prefix=settings.rabbitmq_prefix, without=without)
+        await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.close()

@@ -1,0 +1,7 @@
+"""The rules of every broker, on a real node."""
+
+from tests.contracts.broker_contract import BrokerContract
+
+
+class TestRabbitBroker(BrokerContract):
+    """See the contract."""
