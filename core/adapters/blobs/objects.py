@@ -1,50 +1,66 @@
-"""Blobs in an object store, by obstore. Memory for tests; the same code serves S3-compatible stores."""
+"""Blobs in an object store, by obstore: S3-compatible, or memory for tests."""
 
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import BaseError
 from obstore.store import MemoryStore
 
-from core.errors import BlobNotFoundError, TransientError
+from core.adapters.blobs.faults import Place, translated
+from core.adapters.blobs.object_writer import ObjectWriter, Store
+from core.errors import BlobNotFoundError
 from core.ports import BlobInfo
 
-WRITE_BYTES = 5 * 1024 * 1024  # the smallest part that S3 takes, one in flight: memory stays at about twice this
-COPY_BYTES = 1024 * 1024
+PAGE_KEYS = 1000  # what S3 lists, and deletes, in one request
+COPY_BYTES = 4 * 1024 * 1024
+PROBE = ".probe"  # a key that is never written
+DEADLINE_SECONDS = 10.0
 
 
 class ObjectBlobs:
-    """Implements :class:`core.ports.BlobStore`."""
+    """Implements :class:`core.ports.BlobStore`. A store that is away is a ``TransientError`` within the deadline."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(
+        self, store: Store, *, name: str = "The blob store", deadline_seconds: float = DEADLINE_SECONDS
+    ) -> None:
         self._store = store
+        self._place = Place(name=name, deadline_seconds=deadline_seconds)
 
     @classmethod
     def in_memory(cls) -> "ObjectBlobs":
         """A store that lives as long as this object."""
         return cls(MemoryStore())
 
+    async def check(self) -> None:
+        """Ask the store for something. Raises ``MisplacedError`` where settings are wrong, else ``TransientError``."""
+        try:
+            await self.get(PROBE)
+        except BlobNotFoundError:
+            return
+
     @asynccontextmanager
-    async def writer(self, key: str) -> AsyncIterator["ObjectWriter"]:
-        """Stream parts; the object appears when they are completed. Parts of a failed upload are never completed."""
-        stream = obstore.open_writer_async(self._store, key, buffer_size=WRITE_BYTES, max_concurrency=1)
-        yield ObjectWriter(stream)
-        with _translated():
-            await stream.close()
+    async def writer(self, key: str) -> AsyncIterator[ObjectWriter]:
+        """Stream parts; the object appears when the block ends. A block that fails leaves nothing in the bucket."""
+        stream = ObjectWriter(self._store, key, self._place)
+        try:
+            yield stream
+            await stream.commit()
+        except BaseException:
+            await asyncio.shield(stream.discard())
+            raise
 
     async def put(self, key: str, data: bytes) -> None:
         """Store a small blob at once."""
-        with _translated():
+        async with self._asking():
             await obstore.put_async(self._store, key, data, use_multipart=False)
 
     async def get(self, key: str) -> bytes:
         """All of a blob."""
-        with _translated():
+        async with self._asking():
             return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
 
     @asynccontextmanager
@@ -58,37 +74,42 @@ class ObjectBlobs:
             await asyncio.to_thread(copy.unlink, missing_ok=True)
 
     async def iterate(self, prefix: str) -> AsyncIterator[BlobInfo]:
-        """Every object under a prefix, a page at a time."""
-        async for page in obstore.list(self._store, prefix=prefix or None):
+        """Every object under a prefix; the next page is asked for when the one before has been used."""
+        pages = obstore.list(self._store, prefix=prefix or None, chunk_size=PAGE_KEYS)
+        while True:
+            async with self._asking():
+                page = await anext(pages, None)
+            if page is None:
+                return
             for entry in page:
                 yield BlobInfo(key=entry["path"], size_bytes=entry["size"], modified=entry["last_modified"])
 
     async def delete(self, *keys: str) -> None:
-        """Remove objects; those that are not there are no error."""
-        for key in keys:
+        """Remove objects, a thousand in a request; those that are not there are no error."""
+        for first in range(0, len(keys), PAGE_KEYS):
             try:
-                with _translated():
-                    await obstore.delete_async(self._store, key)
+                async with self._asking():
+                    await obstore.delete_async(self._store, keys[first : first + PAGE_KEYS])
             except BlobNotFoundError:
                 continue
 
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """One request: its deadline, and its faults in sentences."""
+        async with translated(self._place), asyncio.timeout(self._place.deadline_seconds):
+            yield
+
     async def _download(self, key: str, target: Path) -> None:
-        with target.open("wb") as file, _translated():
-            result = await obstore.get_async(self._store, key)
-            async for part in result.stream(min_chunk_size=COPY_BYTES):
-                await asyncio.to_thread(file.write, part)
-
-
-class ObjectWriter:
-    """An object being written. Implements :class:`core.ports.BlobWriter`."""
-
-    def __init__(self, stream: "obstore.AsyncWritableFile") -> None:
-        self._stream = stream
-
-    async def write(self, data: bytes) -> None:
-        """Append; a part that is full goes to the store."""
-        with _translated():
-            await self._stream.write(data)
+        """By ranges, each a request with a deadline of its own: a long file may take long, a stalled one not."""
+        async with self._asking():
+            size = (await obstore.head_async(self._store, key))["size"]
+        with target.open("wb") as file:
+            for start in range(0, size, COPY_BYTES):
+                async with translated(self._place):
+                    piece = await obstore.get_range_async(
+                        self._store, key, start=start, end=min(start + COPY_BYTES, size)
+                    )
+                await asyncio.to_thread(file.write, piece)
 
 
 def _new_file(folder: Path) -> Path:
@@ -96,13 +117,3 @@ def _new_file(folder: Path) -> Path:
     handle, name = tempfile.mkstemp(dir=folder)
     os.close(handle)
     return Path(name)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise BlobNotFoundError(f"There is no such blob: {error}") from error
-    except (OSError, BaseError) as error:
-        raise TransientError(f"The blob store failed: {error}", code="storage_unavailable") from error

@@ -14,6 +14,7 @@ import pytest
 
 from core.adapters.blobs import DirectoryBlobs, ObjectBlobs, open_blobs
 from core.adapters.blobs.parts import remove_dead_parts
+from core.config import Settings
 from core.errors import InvalidRequestError, PermanentError, StorageFullError, TransientError
 from tests.contracts.blob_contract import BlobContract, keys
 
@@ -241,10 +242,55 @@ async def test_without_locks_unfinished_files_go_after_a_day(tmp_path, monkeypat
     assert parts(tmp_path) == [young]
 
 
-def test_a_storage_url_that_is_not_understood_says_what_is(tmp_path):
-    """Also a relative file URL, which would mean another directory after a restart elsewhere."""
-    for url in ("ftp://host/x", "file://relative/path", "/just/a/path"):
-        with pytest.raises(InvalidRequestError, match="file:///absolute/path"):
-            open_blobs(url)
-    assert isinstance(open_blobs((tmp_path / "a b").as_uri()), DirectoryBlobs)
+def settings(**given):
+    """None of the machine's own."""
+    return Settings(_env_file=None, **given)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/x",
+        "file://relative/path",
+        "/just/a/path",
+        "s3://",
+        "s3://b?x=1",
+        "s3://k:s@bucket/f",
+        "s3://bucket/../x",
+    ],
+)
+async def test_a_storage_url_that_is_not_understood_says_what_is(url):
+    """Also a relative file URL, which would mean another directory after a restart elsewhere. No password is shown."""
+    with pytest.raises(InvalidRequestError, match=r"Use .*s3://bucket/folder") as told:
+        await open_blobs(settings(storage_url=url))
+    assert told.value.code == "invalid_settings"
+    assert "k:s" not in told.value.message
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"aws_endpoint_url": "minio:9000"}, "AWS_ENDPOINT_URL 'minio:9000' is not an address"),
+        ({"aws_access_key_id": "key"}, "set both, or neither"),
+        ({"aws_secret_access_key": "secret"}, "set both, or neither"),
+    ],
+)
+async def test_settings_of_a_bucket_that_cannot_work_are_told_at_the_start(given, sentence):
+    """Before anything is asked of a server."""
+    with pytest.raises(InvalidRequestError, match=sentence) as told:
+        await open_blobs(settings(storage_url="s3://bucket", **given))
+    assert told.value.code == "invalid_settings"
+
+
+async def test_a_file_url_names_a_directory_that_is_made(tmp_path):
+    """Spaces and all."""
+    assert isinstance(await open_blobs(settings(storage_url=(tmp_path / "a b").as_uri())), DirectoryBlobs)
     assert (tmp_path / "a b").is_dir()
+
+
+async def test_a_directory_that_cannot_be_had_is_told_at_the_start(tmp_path):
+    """As a fault of the settings, not as a trace."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InvalidRequestError, match="Change STORAGE_URL") as told:
+        await open_blobs(settings(storage_url=(tmp_path / "file" / "below").as_uri()))
+    assert told.value.code == "invalid_settings"

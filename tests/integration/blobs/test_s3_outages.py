@@ -1,0 +1,135 @@
+"""A store that dies, hangs, is full or was never there: an error within seconds, and nothing half stored."""
+
+import asyncio
+import signal
+import socket
+import time
+from urllib.parse import urlparse
+
+import pytest
+
+from core.adapters.blobs import ObjectBlobs, open_blobs
+from core.adapters.blobs.s3 import s3_blobs
+from core.config import Settings
+from core.errors import StorageFullError, TransientError
+from tests.contracts.blob_contract import MEGABYTE, keys
+
+AWAY_SECONDS = 12.0  # the promise is 10; the rest is for a machine that has other work
+
+
+async def consume(blobs, path):
+    """What reads a blob as a file."""
+    async with blobs.local_file("uploads/a", path):
+        pass
+
+
+OPERATIONS = {
+    "put": lambda blobs, path: blobs.put("uploads/a", b"x"),
+    "get": lambda blobs, path: blobs.get("uploads/a"),
+    "list": lambda blobs, path: keys(blobs, "uploads"),
+    "delete": lambda blobs, path: blobs.delete("uploads/a"),
+    "local file": consume,
+}
+
+
+@pytest.fixture
+def nowhere():
+    """Settings for an address where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield at(f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+
+def at(url):
+    """Settings for a bucket of that server."""
+    return Settings(
+        _env_file=None,
+        storage_url="s3://bucket/folder",
+        aws_endpoint_url=url,
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+    )
+
+
+async def test_a_start_does_not_wait_for_a_store_that_is_away(nowhere):
+    """It is no fault of the settings; every operation says so in time."""
+    started = time.monotonic()
+    blobs = await open_blobs(nowhere)
+    assert isinstance(blobs, ObjectBlobs)
+    assert time.monotonic() - started < AWAY_SECONDS
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_a_store_that_is_away_is_told_in_time(nowhere, tmp_path, operation):
+    """By every operation; no scratch file stays."""
+    blobs, started = _unchecked(nowhere), time.monotonic()
+    with pytest.raises(TransientError) as told:
+        await OPERATIONS[operation](blobs, tmp_path)
+    assert time.monotonic() - started < AWAY_SECONDS
+    assert told.value.code == "storage_unavailable"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_a_store_that_hangs_is_given_up(own_s3, tmp_path, operation):
+    """It takes the connection and never answers; the deadline here is a second, so that the test is short."""
+    settings = own_s3.settings(own_s3.make_bucket())
+    blobs = _unchecked(settings, deadline_seconds=1.0)
+    own_s3.process.send_signal(signal.SIGSTOP)
+    started = time.monotonic()
+    with pytest.raises(TransientError, match="did not answer within 1 s"):
+        await OPERATIONS[operation](blobs, tmp_path)
+    assert time.monotonic() - started < 5
+
+
+async def test_a_store_that_dies_during_an_upload_is_told(own_s3):
+    """The writer gets the error, not the silence; and its block ends in time."""
+    blobs = await open_blobs(own_s3.settings(own_s3.make_bucket()))
+    with pytest.raises(TransientError) as told:
+        async with asyncio.timeout(60), blobs.writer("uploads/a") as writer:
+            for number in range(60):
+                if number == 12:
+                    own_s3.process.kill()
+                await writer.write(b"x" * MEGABYTE)
+    assert told.value.code == "storage_unavailable"
+
+
+async def test_an_upload_is_taken_once_a_store_answers_again(own_s3):
+    """Nothing has to be started anew after a pause."""
+    settings = own_s3.settings(own_s3.make_bucket())
+    blobs = _unchecked(settings, deadline_seconds=1.0)
+    own_s3.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(TransientError):
+        await blobs.put("uploads/a", b"x")
+    own_s3.process.send_signal(signal.SIGCONT)
+    await blobs.put("uploads/a", b"x")
+    assert await blobs.get("uploads/a") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        ("507 Insufficient Storage", b""),
+        ("400 Bad Request", b"<?xml version='1.0'?><Error><Code>XMinioStorageFull</Code></Error>"),
+        ("403 Forbidden", b"<?xml version='1.0'?><Error><Code>QuotaExceeded</Code></Error>"),
+    ],
+)
+async def test_a_store_without_room_is_a_full_disk(status, body):
+    """However it says so; the client is told to make room."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.read(1)
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(StorageFullError, match="no room left"):
+            await _unchecked(at(f"http://127.0.0.1:{port}")).put("pcm/t/1", b"x")
+
+
+def _unchecked(settings, deadline_seconds=10.0):
+    """The store without the look at it that a start takes."""
+    return s3_blobs(urlparse(settings.blobs_url), settings, deadline_seconds=deadline_seconds)
