@@ -39,7 +39,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             tasks=TaskStore(database),
             chunks=UnfencedChunkStore(database) if "fence" in settings.test_without else ChunkStore(database),
             workers=WorkerStore(database),
-            blobs=open_blobs(settings.blobs_url),
+            blobs=await open_blobs(settings),
             broker=broker,
             keep_uploads=settings.keep_uploads,
         )
