@@ -1,0 +1,1 @@
+"""Breaks the distributed form on purpose and checks what is promised: see docs/reference/chaos.md."""

@@ -1,0 +1,53 @@
+"""Break the distributed form on a seeded schedule, and check that nothing that was accepted is lost.
+
+`python -m benchmarks.chaos [--quick] [--scenario NAME ...] [--guards] [--seed N] [--json]`
+
+Every scenario prints a line, the last line is the summary; the exit code is 1 where a promise was broken. What each
+scenario does, and which of its waits are shorter than in production, is in docs/reference/chaos.md.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+
+from benchmarks.chaos.catalogue import ALL
+from benchmarks.chaos.report import Outcome, as_json, as_text, summary
+from benchmarks.chaos.runner import play_all
+from benchmarks.chaos.scenario import Scenario
+
+
+def main() -> None:
+    """Play, print, exit."""
+    options = _options()
+    outcomes = asyncio.run(_print_all(play_all(_chosen(options), seed=options.seed, quick=options.quick), options.json))
+    closing = summary(outcomes)
+    print(as_json(closing) if options.json else closing)
+    sys.exit(0 if closing["ok"] else 1)
+
+
+async def _print_all(playing: AsyncIterator[Outcome], json_lines: bool) -> list[Outcome]:
+    outcomes = []
+    async for outcome in playing:
+        outcomes.append(outcome)
+        print(as_json(outcome.line) if json_lines else as_text(outcome), flush=True)
+    return outcomes
+
+
+def _chosen(options: argparse.Namespace) -> list[Scenario]:
+    if options.scenario:
+        return [scenario for scenario in ALL if scenario.name in options.scenario]
+    return [scenario for scenario in ALL if not options.quick or scenario.quick is not None]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="the short form, for CI")
+    parser.add_argument("--scenario", nargs="+", choices=[scenario.name for scenario in ALL], metavar="NAME")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, the last one the summary")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

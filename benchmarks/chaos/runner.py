@@ -1,0 +1,111 @@
+"""Plays scenarios one after the other and judges each."""
+
+import asyncio
+import json
+import random
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks.chaos.evidence import left_over
+from benchmarks.chaos.invariants import judge
+from benchmarks.chaos.report import Outcome
+from benchmarks.chaos.scenario import Scenario
+from benchmarks.chaos.stage import Stage, timed, windows_of
+from benchmarks.private.fleet import Fleet, running_fleet
+from benchmarks.private.ground import Ground, standing
+from core.config import Guard
+
+STOP_SECONDS = 30.0
+
+
+async def play_all(scenarios: Sequence[Scenario], *, seed: int, quick: bool) -> AsyncIterator[Outcome]:
+    """Those that need the same broker share it, and the database."""
+    for conf, group in groupby(scenarios, key=lambda scenario: tuple(scenario.rabbit_conf)):
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parascribe-chaos-")))
+            ground = await stack.enter_async_context(standing(folder, rabbit_conf=conf))
+            for scenario in group:
+                yield await play_one(ground, scenario, seed=seed, quick=quick)
+
+
+async def play_one(
+    ground: Ground, scenario: Scenario, *, seed: int, quick: bool, without: Guard | None = None
+) -> Outcome:
+    """One scenario on a fleet of its own. Whatever it raises is a broken outcome."""
+    outcome = Outcome(scenario=scenario.name, seed=seed, guard=without)
+    reason = scenario.needs()
+    if reason is not None:
+        outcome.notes.append(f"not run: {reason}")
+        return outcome
+    async with timed(outcome):
+        try:
+            async with asyncio.timeout(scenario.limit if quick else scenario.full_limit):
+                await _play(ground, scenario.without(without) if without else scenario, outcome, quick=quick)
+        except Exception as error:  # noqa: BLE001 - a scenario that breaks off has failed, the others go on
+            outcome.ok = False
+            outcome.notes.append(f"broke off: {_sentence(error)}")
+    return outcome
+
+
+async def _play(ground: Ground, scenario: Scenario, outcome: Outcome, *, quick: bool) -> None:
+    size = scenario.quick if quick and scenario.quick is not None else scenario.full
+    async with running_fleet(ground, scenario.shape, scenario.name) as fleet:
+        # The seed names the schedule of this scenario, whichever others are played with it.
+        chance = random.Random(f"{outcome.seed}/{scenario.name}")
+        stage = Stage(fleet=fleet, random=chance, size=size, quick=quick, outcome=outcome)
+        try:
+            await scenario.play(stage)
+            await _judge(stage, scenario)
+        except Exception:
+            outcome.notes.append(fleet.tails()[-6000:])
+            raise
+
+
+async def _judge(stage: Stage, scenario: Scenario) -> None:
+    """After the play: wait for the ends, stop the fleet in order, and look for what is left."""
+    outcome, fleet = stage.outcome, stage.fleet
+    tasks = await stage.ended()
+    left = await left_over(fleet, scenario.clears_within)
+    verdict = judge(tasks, left, expected=stage.expected)
+    verdict.broken += await _stopped(fleet)
+    outcome.tasks, outcome.chunks = len(stage.jobs), windows_of(stage.jobs)
+    outcome.lost, outcome.duplicated = verdict.lost, verdict.duplicated
+    outcome.retranscribed = stage.retranscribed()
+    outcome.ok = outcome.ok and not verdict.broken
+    outcome.notes += verdict.broken[:10]
+
+
+async def _stopped(fleet: Fleet) -> list[str]:
+    """SIGTERM for all: everybody leaves with 0, no message comes back, no worker stays on the list."""
+    ends = await asyncio.gather(*(child.terminate(STOP_SECONDS) for child in (*fleet.apis, *fleet.workers)))
+    broken = [f"a process left with {code}" for code, _ in ends if code != 0]
+    broken += [f"message left: {line}" for line in await fleet.queues.waiting()]
+    left = await fleet.listed()
+    return broken + ([f"workers still on the list: {left}"] if left else []) + _traces(fleet)
+
+
+def _traces(fleet: Fleet) -> list[str]:
+    """Errors that nobody foresaw are told in the logs with their trace."""
+    broken = []
+    for child in (*fleet.apis, *fleet.workers):
+        lines = [line for line in child.printed().splitlines() if '"exception"' in line or "Traceback" in line]
+        if lines:
+            broken.append(f"{child.name} logged {len(lines)} unforeseen errors: {_short(lines[0])}")
+    return broken
+
+
+def _short(line: str) -> str:
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return line[:300]
+    return f"{fields.get('event')}: {str(fields.get('exception'))[-300:]}"
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_sentence(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {error}"
