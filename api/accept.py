@@ -1,7 +1,8 @@
 """Taking an upload in: stream it to the blob store, then store its task."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import structlog
@@ -9,11 +10,13 @@ import structlog
 from api.context import Context
 from api.faults import WrongBodyTypeError
 from api.form import UploadForm
+from api.idempotency import remembered
 from api.intake import FORM_SLACK_BYTES, Intake, check_length
 from api.labels import DEFAULT, file_label
 from api.multipart import FormReader, boundary_of
 from api.options import TaskOptions, engine_options, parse_options
-from core.errors import TransientError
+from api.room import check_room
+from core.errors import PermanentError, TransientError
 from core.flow.submit import submit
 from core.models import Options, Task, Upload
 from core.states import TaskStatus
@@ -23,42 +26,55 @@ log = structlog.get_logger()
 Body = AsyncIterator[bytes]
 
 
-async def accept_form(context: Context, body: Body, content_type: str | None, length: str | None) -> Task:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Head:
+    """What a request says of its body before that comes."""
+
+    content_type: str | None
+    length: str | None
+    key: str | None  # the Idempotency-Key, hashed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """A task as it was taken in, by this request or by one before it with the same key."""
+
+    task: Task
+    replayed: bool
+
+
+async def accept_form(context: Context, body: Body, head: Head) -> Accepted:
     """A multipart form with the file and the options in it. Nothing is left of what is refused."""
-    limit, key_id = context.settings.max_upload_bytes, str(uuid4())
-    reader = FormReader(boundary_of(content_type))
-    check_length(length, limit, slack=FORM_SLACK_BYTES)
-    async with context.resources.blobs.writer(upload_key(key_id)) as blob:
+    limit, task_id = context.settings.max_upload_bytes, str(uuid4())
+    reader = FormReader(boundary_of(head.content_type))
+    check_length(head.length, limit, slack=FORM_SLACK_BYTES)
+    await check_room(context.settings, head.length)
+    async with context.resources.blobs.writer(upload_key(task_id)) as blob:
         intake = Intake(blob, limit)
         form = UploadForm(intake, limit=limit)
         await form.read(body, reader)
-        upload = await intake.finish(upload_key(key_id))
+        upload = await intake.finish(upload_key(task_id))
         wanted = parse_options(form.pairs)
         options = await engine_options(wanted, context.settings, context.models)
-    return await _submit(context, key_id, form.filename, wanted, options, upload)
+    return await _submit(context, _task(context, task_id, form.filename, wanted, options, upload, head.key))
 
 
 async def accept_raw(
-    context: Context,
-    body: Body,
-    pairs: list[tuple[str, str]],
-    *,
-    filename: str | None,
-    content_type: str | None,
-    length: str | None,
-) -> Task:
+    context: Context, body: Body, head: Head, pairs: list[tuple[str, str]], filename: str | None
+) -> Accepted:
     """The file itself as the body, the options beside it; they are checked before any of it is read."""
-    _check_raw_type(content_type)
+    _check_raw_type(head.content_type)
     wanted = parse_options(pairs)
-    limit, key_id = context.settings.max_upload_bytes, str(uuid4())
-    check_length(length, limit)
+    limit, task_id = context.settings.max_upload_bytes, str(uuid4())
+    check_length(head.length, limit)
+    await check_room(context.settings, head.length)
     options = await engine_options(wanted, context.settings, context.models)
-    async with context.resources.blobs.writer(upload_key(key_id)) as blob:
+    async with context.resources.blobs.writer(upload_key(task_id)) as blob:
         intake = Intake(blob, limit)
         async for data in body:
             await intake.add(data)
-        upload = await intake.finish(upload_key(key_id))
-    return await _submit(context, key_id, filename, wanted, options, upload)
+        upload = await intake.finish(upload_key(task_id))
+    return await _submit(context, _task(context, task_id, filename, wanted, options, upload, head.key))
 
 
 def upload_key(task_id: str) -> str:
@@ -73,28 +89,72 @@ def _check_raw_type(content_type: str | None) -> None:
         )
 
 
-async def _submit(
-    context: Context, task_id: str, filename: str | None, wanted: TaskOptions, options: Options, upload: Upload
+def _task(
+    context: Context,
+    task_id: str,
+    filename: str | None,
+    wanted: TaskOptions,
+    options: Options,
+    upload: Upload,
+    key: str | None,
 ) -> Task:
-    task = Task(
+    label = file_label(filename or DEFAULT)
+    return Task(
         id=task_id,
         status=TaskStatus.QUEUED,
-        filename=file_label(filename or DEFAULT),
+        filename=label,
         options=options,
         word_timestamps=wanted.word_timestamps,
         max_parallel_workers=wanted.max_parallel_workers,
         plan=context.settings.cut_plan,
         upload=upload,
         created_at=_now(),
+        idempotency=remembered(key, upload, wanted, filename=label, language=options.language),
     )
+
+
+async def _submit(context: Context, task: Task) -> Accepted:
     try:
-        await submit(context.resources, task)
+        context.availability.check()
+        remember = timedelta(seconds=context.settings.idempotency_seconds)
+        stored = await submit(context.resources, task, remember=remember)
     except TransientError:
         # The write may have arrived although its answer did not, and a task without its upload would be worse than an
         # upload without its task: the sweeper removes that.
-        log.warning("upload without an answer from the database", task_id=task_id)
+        log.warning("upload without an answer from the database", task_id=task.id)
         raise
-    return task
+    except PermanentError:
+        await _drop(context, task)
+        raise
+    if stored.id == task.id:
+        return Accepted(task=task, replayed=False)
+    await _drop(context, task)
+    return Accepted(task=as_accepted(stored), replayed=True)
+
+
+async def _drop(context: Context, task: Task) -> None:
+    """Remove an upload that no task has. What fails here is the sweeper's."""
+    try:
+        await context.resources.blobs.delete(task.upload.key)
+    except TransientError as error:
+        log.warning("upload not removed, the sweeper will", task_id=task.id, reason=error.message)
+
+
+def as_accepted(task: Task) -> Task:
+    """The task as its first answer told it, whatever became of it since."""
+    given = task.idempotency.language if task.idempotency else None
+    return Task(
+        id=task.id,
+        status=TaskStatus.QUEUED,
+        filename=task.filename,
+        options=replace(task.options, language=given),
+        word_timestamps=task.word_timestamps,
+        max_parallel_workers=task.max_parallel_workers,
+        plan=task.plan,
+        upload=task.upload,
+        created_at=task.created_at,
+        idempotency=task.idempotency,
+    )
 
 
 def _now() -> datetime:

@@ -1,10 +1,12 @@
 """The application. It opens nothing: whoever composes the process hands it what is open."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import errors, openapi
+from api.availability import Availability
+from api.backlog import Backlog
 from api.bodies import BodyGuard, Patience
-from api.context import Context, Ready
+from api.context import Context, Ready, database_there
 from api.request_log import RequestLog
 from api.routes import health, results, tasks, uploads
 from api.views import PREFIX
@@ -43,9 +45,11 @@ def create_app(
         credit=credit or Credits(resources),
         models=model_store(settings),
         ready=ready,
+        availability=Availability(lambda: resources.tasks.get("availability")),
+        backlog=Backlog(lambda: resources.tasks.waiting(limit=settings.max_queued_tasks), settings.max_queued_tasks),
     )
     for module in (uploads, tasks, results):
-        app.include_router(module.router, prefix=PREFIX)
+        app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(database_there)])
     app.include_router(health.router)
     app.add_middleware(BodyGuard, patience=patience)
     app.add_middleware(RequestLog)  # added last, so outermost

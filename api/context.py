@@ -1,11 +1,14 @@
 """What the handlers work on; built once by ``create_app``."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
+from api.availability import REQUEST_SECONDS, Availability
+from api.backlog import Backlog
+from core.adapters.mongo.client import patience
 from core.config import Settings
 from core.engines.models import ModelStore
 from core.flow.credits import Credits
@@ -22,11 +25,25 @@ class Context:
     resources: Resources
     credit: Credits
     models: ModelStore
+    availability: Availability
+    backlog: Backlog
     ready: Ready | None
 
 
+def context_of(app: FastAPI) -> Context:
+    """What the handlers of this application work on."""
+    return cast("Context", app.state.context)
+
+
 def _context(request: Request) -> Context:
-    return cast("Context", request.app.state.context)
+    return context_of(request.app)
 
 
 Given = Annotated[Context, Depends(_context)]
+
+
+async def database_there(given: Given) -> AsyncIterator[None]:
+    """For every route that needs the database: refused at once while it is away, and never kept waiting for long."""
+    given.availability.check()
+    with patience(REQUEST_SECONDS):
+        yield

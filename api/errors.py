@@ -25,6 +25,7 @@ from core.errors import (
     NotFoundError,
     ParascribeError,
     StorageFullError,
+    StoreUnavailableError,
     TransientError,
     UnsupportedMediaError,
     UploadTooLargeError,
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5  # the database is looked for again in less time than that
+STORE_AWAY = "The database does not answer. What was accepted is safe; send this request again in a few seconds."
 CLIENT_GONE = 499  # nobody reads it; for the log alone
 
 STATUSES: Sequence[tuple[type[ParascribeError], int]] = (
@@ -102,7 +104,9 @@ async def _on_own(_request: Request, error: Exception) -> Response:
     if status >= 503:
         log.warning("request refused", code=error.code, reason=error.message)
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return problem(status, error.code, error.message, faults=faults, headers=headers)
+    # What the driver says of the database names machines that are no client's business.
+    detail = STORE_AWAY if isinstance(error, StoreUnavailableError) else error.message
+    return problem(status, error.code, detail, faults=faults, headers=headers)
 
 
 async def _on_validation(_request: Request, error: Exception) -> Response:

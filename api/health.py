@@ -2,10 +2,10 @@
 
 import asyncio
 import shutil
-from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from api.context import Context
+from api.room import blob_folder
+from core.adapters.mongo.client import patience
 from core.errors import TransientError
 
 DEADLINE_SECONDS = 2.0
@@ -15,9 +15,15 @@ OK = "ok"
 
 async def run_checks(context: Context, *, deadline_seconds: float = DEADLINE_SECONDS) -> dict[str, str]:
     """Name of the check to ``ok`` or a sentence; what the composition root checks is added to these."""
-    database, storage = await asyncio.gather(_database(context, deadline_seconds), asyncio.to_thread(_storage, context))
+    with patience(deadline_seconds):
+        database, backlog, broker, storage = await asyncio.gather(
+            _database(context, deadline_seconds),
+            _backlog(context, deadline_seconds),
+            _broker(context, deadline_seconds),
+            asyncio.to_thread(_storage, context),
+        )
     more = await context.ready() if context.ready is not None else {}
-    return {"database": database, "storage": storage, **more}
+    return {"database": database, "broker": broker, "storage": storage, "backlog": backlog, **more}
 
 
 async def _database(context: Context, deadline_seconds: float) -> str:
@@ -30,11 +36,27 @@ async def _database(context: Context, deadline_seconds: float) -> str:
     return OK
 
 
+async def _backlog(context: Context, deadline_seconds: float) -> str:
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            full = await context.backlog.full()
+    except (TimeoutError, TransientError):
+        return "How many tasks wait is not known, since the database did not answer."
+    return f"{context.backlog.sentence} Uploads are refused until a worker has taken some." if full else OK
+
+
+async def _broker(context: Context, deadline_seconds: float) -> str:
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            return await context.resources.broker.check() or OK
+    except TimeoutError:
+        return f"The broker did not answer within {deadline_seconds:g} s. Check RABBITMQ_URL and whether it runs."
+
+
 def _storage(context: Context) -> str:
-    url = urlparse(context.settings.blobs_url)
-    if url.scheme != "file":
+    folder = blob_folder(context.settings)
+    if folder is None:
         return OK
-    folder = Path(unquote(url.path))
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:

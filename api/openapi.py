@@ -39,9 +39,12 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid_request": (422, "The request cannot be accepted. langauge: there is no such field."),
     "invalid_model": (422, "Model 'small' is not on this machine."),
     "invalid_format": (422, "The transcript format 'doc' is not known."),
+    "idempotency_key_reused": (422, "This Idempotency-Key came before, with another file, name or options."),
     "empty_file": (422, "The file is empty. Send an audio or video file."),
-    "store_unavailable": (503, "The database did not answer. It is tried again."),
+    "store_unavailable": (503, "The database does not answer. Send this request again in a few seconds."),
     "storage_full": (507, "The disk is full. Free some space, then send it again."),
+    "backlog_full": (503, "As many tasks wait for a worker as this server takes (MAX_QUEUED_TASKS=1000)."),
+    "storage_unavailable": (503, "The blob store failed: connection refused."),
     "internal_error": (500, "Something went wrong here, not in your request."),
 }
 
@@ -54,6 +57,9 @@ UPLOAD_PROBLEMS = (
     "invalid_request",
     "invalid_model",
     "empty_file",
+    "idempotency_key_reused",
+    "backlog_full",
+    "storage_unavailable",
     "storage_full",
 )
 
@@ -89,14 +95,37 @@ def _example(status: int, code: str, detail: str) -> Json:
     }
 
 
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Fresh for each upload, such as a UUID: the same upload sent again with the same key is the same "
+    "task, not a second one. 1 to 255 visible ASCII characters.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "5f1cbd02-4c1a-4b0e-9d59-3f0a6a1f6c2f",
+}
+
+
+def accepted_response() -> Json:
+    """The answer to an upload that is taken in."""
+    location = {"description": "Where to look.", "schema": {"type": "string"}}
+    replayed = {
+        "description": "`true` where the same upload came before with this key; the body is its first answer again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    }
+    return {
+        "description": "Stored and queued. `Location` is where to look.",
+        "headers": {"Location": location, "Idempotency-Replayed": replayed},
+    }
+
+
 def form_body() -> Json:
     """The request body of the upload as a form."""
     properties = {"file": {"type": "string", "format": "binary", "description": "Audio or video."}, **_options()}
     schema = {"type": "object", "required": ["file"], "properties": properties, "additionalProperties": False}
     example = {"file": "(the bytes of interview.mp3)", "language": "en", "word_timestamps": True}
-    return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema, "example": example}}}
-    }
+    content = {"multipart/form-data": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [KEY]}
 
 
 def raw_body() -> Json:
@@ -106,7 +135,7 @@ def raw_body() -> Json:
     label = {"type": "string", "description": "What the file is called; a label only.", "maxLength": 255}
     named = {**_options(), "filename": label}
     parameters = [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in named.items()]
-    return {"requestBody": {**file, "content": content}, "parameters": parameters}
+    return {"requestBody": {**file, "content": content}, "parameters": [KEY, *parameters]}
 
 
 def _options() -> Json:

@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from api.context import context_of
 from api.protocol import PromptProtocol
 from core.config import Settings
 from core.errors import InvalidRequestError
@@ -33,6 +34,7 @@ class ApiServer:
         self.listening = asyncio.Event()
         self._socket = bind(settings.api_host, settings.api_port)
         self._host = settings.api_host
+        self._availability = context_of(app).availability
         self._server = _Server(_config(app, settings), self._announce)
 
     @property
@@ -48,9 +50,13 @@ class ApiServer:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     async def run(self) -> None:
-        """Serve until :meth:`stop`; then no new requests, and those under way may finish within the grace time."""
+        """Serve until :meth:`stop`; then no new requests, and those under way may finish within the grace time.
+
+        All the while it looks whether the database is there.
+        """
         try:
-            await self._server.serve(sockets=[self._socket])
+            async with self._availability.watching():
+                await self._server.serve(sockets=[self._socket])
         finally:
             self._socket.close()
 

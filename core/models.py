@@ -126,6 +126,15 @@ class Upload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Idempotency:
+    """By what an upload that is sent again is known (draft-ietf-httpapi-idempotency-key-header)."""
+
+    key: str  # SHA-256 of the client's key, hex
+    fingerprint: str  # SHA-256 of all that the client sent, hex
+    language: str | None  # as the task was accepted with, so that the first answer can be given again
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
     """Why a task or a chunk ended badly: a stable code and a sentence for people."""
 
@@ -173,6 +182,7 @@ class Task:
     fence: int = 0
     attempts: int = 0  # of preparing it
     interruptions: int = 0  # times that a worker died while preparing it, for a reason that may not be its fault
+    idempotency: Idempotency | None = None  # None: sent without a key, or the key is forgotten
 
     @property
     def prepared(self) -> bool:

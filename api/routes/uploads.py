@@ -2,15 +2,14 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.accept import accept_form, accept_raw
+from api.accept import Accepted, Head, accept_form, accept_raw
 from api.context import Context, Given
-from api.openapi import UPLOAD_PROBLEMS, form_body, problems, raw_body
+from api.idempotency import HEADER, REPLAYED, parse_key
+from api.openapi import UPLOAD_PROBLEMS, accepted_response, form_body, problems, raw_body
 from api.schemas import TaskBody
 from api.views import links, task_body
-from core.models import Task
 
 router = APIRouter(tags=["uploads"])
-ACCEPTED = "Stored and queued. `Location` is where to look."
 RAW = "Send a file as the body"
 
 
@@ -19,15 +18,14 @@ RAW = "Send a file as the body"
     status_code=202,
     operation_id="uploadForm",
     summary="Send a file in a form",
-    response_description=ACCEPTED,
-    responses=problems(*UPLOAD_PROBLEMS),
+    responses={202: accepted_response(), **problems(*UPLOAD_PROBLEMS)},
     openapi_extra=form_body(),
 )
 async def upload_form(request: Request, response: Response, given: Given) -> TaskBody:
     """`curl -F file=@interview.mp3 -F language=en http://127.0.0.1:8000/api/v1/tasks/upload`"""
-    headers = request.headers
-    task = await accept_form(given, request.stream(), headers.get("content-type"), headers.get("content-length"))
-    return _accepted(task, response)
+    head = _head(request)
+    async with given.backlog.place():
+        return _accepted(await accept_form(given, request.stream(), head), response)
 
 
 @router.post(
@@ -35,8 +33,7 @@ async def upload_form(request: Request, response: Response, given: Given) -> Tas
     status_code=202,
     operation_id="uploadFile",
     summary=RAW,
-    response_description=ACCEPTED,
-    responses=problems(*UPLOAD_PROBLEMS),
+    responses={202: accepted_response(), **problems(*UPLOAD_PROBLEMS)},
     openapi_extra=raw_body(),
 )
 @router.put(
@@ -44,8 +41,7 @@ async def upload_form(request: Request, response: Response, given: Given) -> Tas
     status_code=202,
     operation_id="putFile",
     summary=RAW,
-    response_description=ACCEPTED,
-    responses=problems(*UPLOAD_PROBLEMS),
+    responses={202: accepted_response(), **problems(*UPLOAD_PROBLEMS)},
     openapi_extra=raw_body(),
 )
 @router.post("/tasks/", status_code=202, include_in_schema=False)
@@ -60,8 +56,7 @@ async def upload_file(request: Request, response: Response, given: Given) -> Tas
     status_code=202,
     operation_id="putNamedFile",
     summary="Send a file as the body, its name in the path",
-    response_description=ACCEPTED,
-    responses=problems(*UPLOAD_PROBLEMS),
+    responses={202: accepted_response(), **problems(*UPLOAD_PROBLEMS)},
     openapi_extra=raw_body(),
 )
 async def upload_named(name: str, request: Request, response: Response, given: Given) -> TaskBody:
@@ -69,19 +64,25 @@ async def upload_named(name: str, request: Request, response: Response, given: G
     return _accepted(await _take(request, given, name), response)
 
 
-async def _take(request: Request, given: Context, name: str | None) -> Task:
+async def _take(request: Request, given: Context, name: str | None) -> Accepted:
     pairs = request.query_params.multi_items()
     named = [text for key, text in pairs if key == "filename"]
-    return await accept_raw(
-        given,
-        request.stream(),
-        [(key, text) for key, text in pairs if key != "filename"],
-        filename=named[-1] if named else name,
+    options = [(key, text) for key, text in pairs if key != "filename"]
+    head = _head(request)
+    async with given.backlog.place():
+        return await accept_raw(given, request.stream(), head, options, filename=named[-1] if named else name)
+
+
+def _head(request: Request) -> Head:
+    return Head(
         content_type=request.headers.get("content-type"),
         length=request.headers.get("content-length"),
+        key=parse_key(request.headers.getlist(HEADER)),
     )
 
 
-def _accepted(task: Task, response: Response) -> TaskBody:
-    response.headers["Location"] = links(task.id).self
-    return task_body(task)
+def _accepted(accepted: Accepted, response: Response) -> TaskBody:
+    response.headers["Location"] = links(accepted.task.id).self
+    if accepted.replayed:
+        response.headers[REPLAYED] = "true"
+    return task_body(accepted.task)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pymongo
@@ -9,34 +10,27 @@ from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError, ConfigurationError, DuplicateKeyError, InvalidURI, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from core.errors import InvalidRequestError, StoreUnavailableError
+from core.adapters.mongo.indexes import make_indexes
+from core.adapters.mongo.refusals import brief, lasting, url_refusal
+from core.errors import StoreUnavailableError
 
 Document = dict[str, Any]
 Collection = AsyncCollection[Document]
 Database = AsyncDatabase[Document]
 
-OPERATION_SECONDS = 10.0  # a poll must not hang on a frozen database
-INDEXES: dict[str, list[tuple[str, list[tuple[str, int]]]]] = {
-    "tasks": [
-        ("by_age", [("created_at", -1), ("_id", -1)]),
-        ("by_status_and_age", [("status", 1), ("created_at", -1), ("_id", -1)]),
-        ("by_upkeep", [("open", 1)]),
-        ("by_end", [("finished_at", 1)]),
-    ],
-    "chunks": [
-        ("by_task_and_state", [("task", 1), ("state", 1)]),
-        ("by_owner", [("owner", 1)]),
-    ],
-}
+OPERATION_SECONDS = 10.0  # nothing must hang on a frozen database
+_patience: ContextVar[float] = ContextVar("patience", default=OPERATION_SECONDS)
 
 
 @asynccontextmanager
 async def connect(url: str, database: str) -> AsyncIterator[Database]:
-    """A database handle with its indexes made. Raises ``StoreUnavailableError``; ``InvalidRequestError`` for a bad URL.
+    """A database handle with its indexes made. Credentials and TLS are in the URL.
 
-    ``w=majority`` and ``journal`` are written out: an acknowledged write must survive a crash of the server.
+    Raises ``StoreUnavailableError`` where nobody answers; ``InvalidRequestError`` (``invalid_settings``) where the URL,
+    the credentials or an index cannot work. ``w=majority`` and ``journal`` are written out, and stronger than what the
+    URL says: an acknowledged write must survive a crash of the server.
     """
     try:
         client: AsyncMongoClient[Document] = AsyncMongoClient(
@@ -47,32 +41,45 @@ async def connect(url: str, database: str) -> AsyncIterator[Database]:
             serverSelectionTimeoutMS=5_000,
             connectTimeoutMS=5_000,
             retryWrites=True,
+            retryReads=True,
             appname="parascribe",
         )
-    except (InvalidURI, ConfigurationError) as error:
-        raise InvalidRequestError(f"MONGO_URL is not a MongoDB address: {error}", code="invalid_settings") from error
+    except (PyMongoError, OSError, ValueError) as error:
+        raise url_refusal(url, error) from None  # the driver's text may hold the password
     try:
         handle = client.get_database(database, codec_options=CodecOptions(tz_aware=True))
-        await _make_indexes(handle)
+        await _prepare(handle)
         yield handle
     finally:
         await client.close()
 
 
-async def _make_indexes(database: Database) -> None:
-    with guarded():
-        for collection, indexes in INDEXES.items():
-            for name, keys in indexes:
-                await database[collection].create_index(keys, name=name)
+async def _prepare(database: Database) -> None:
+    """Only here is a refusal taken for lasting: later on it may come from a server that is just being set up."""
+    try:
+        with guarded():
+            await make_indexes(database)
+    except StoreUnavailableError as error:
+        raise lasting(error.__cause__) or error from error.__cause__
 
 
 @contextmanager
-def guarded(seconds: float = OPERATION_SECONDS) -> Iterator[None]:
+def patience(seconds: float) -> Iterator[None]:
+    """No operation inside waits longer than this; for those whom somebody waits for."""
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
     """Put a deadline on the operations inside and translate what the driver raises."""
     try:
-        with pymongo.timeout(seconds):
+        with pymongo.timeout(_patience.get()):
             yield
     except (DuplicateKeyError, BulkWriteError):
         raise  # the caller knows what these mean
     except PyMongoError as error:
-        raise StoreUnavailableError(f"The database did not answer: {error}. It is tried again.") from error
+        raise StoreUnavailableError(f"The database did not answer: {brief(error)}. It is tried again.") from error

@@ -9,6 +9,7 @@ from core.models import (
     Cut,
     CutPlan,
     Failure,
+    Idempotency,
     Options,
     Segment,
     Task,
@@ -24,6 +25,7 @@ VERSION = 1
 
 def task_document(task: Task) -> Document:
     """A new task as stored; what changes later is written field by field in ``tasks``."""
+    known = {} if task.idempotency is None else {"idempotency": _fields(task.idempotency)}
     return {
         "_id": task.id,
         "v": VERSION,
@@ -40,6 +42,7 @@ def task_document(task: Task) -> Document:
         "attempts": task.attempts,
         "owner": None,
         "deleted": False,
+        **known,
     }
 
 
@@ -73,6 +76,7 @@ def task_value(document: Document) -> Task:
         fence=document.get("fence", 0),
         attempts=document.get("attempts", 0),
         interruptions=document.get("interruptions", 0),
+        idempotency=_idempotency(document),
     )
 
 
@@ -100,7 +104,7 @@ def chunk_document(task_id: str, cut: Cut) -> Document:
 
 def chunk_value(document: Document) -> Chunk:
     """A chunk as read."""
-    start, end, core_start, core_end = document["cut"]
+    start, end, core_start, core_end, *_ = document["cut"]
     return Chunk(
         task_id=document["task"],
         cut=Cut(index=document["index"], start=start, end=end, core_start=core_start, core_end=core_end),
@@ -155,7 +159,7 @@ def failure_document(failure: Failure) -> Document:
 def _segment(document: Document) -> Segment:
     words = tuple(
         Word(start=start, end=end, text=text, probability=probability)
-        for start, end, text, probability in document["words"]
+        for start, end, text, probability, *_ in document["words"]
     )
     return Segment(
         start=document["start"],
@@ -176,6 +180,11 @@ def _known(kind: Any, document: Document) -> Document:
 
 def _coverage(document: Document) -> Coverage:
     return Coverage(**_known(Coverage, document.get("coverage", {})))
+
+
+def _idempotency(document: Document) -> Idempotency | None:
+    known = document.get("idempotency")
+    return Idempotency(**_known(Idempotency, known)) if known else None
 
 
 def _failure(document: Document) -> Failure | None:

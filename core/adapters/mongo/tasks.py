@@ -27,7 +27,7 @@ class TaskStore:
     # --- reading
 
     async def insert(self, task: Task) -> bool:
-        """Store a new task; False where the id is taken (the same insert again)."""
+        """Store a new task; False where its id is taken (the same insert again), or its idempotency key."""
         try:
             with guarded():
                 await self._tasks.insert_one(task_document(task))
@@ -79,6 +79,22 @@ class TaskStore:
         with guarded():
             cursor = self._tasks.find(where).sort("finished_at", 1).limit(limit)
             return [task_value(document) async for document in cursor]
+
+    async def by_key(self, key: str) -> Task | None:
+        """The task that was accepted with this idempotency key (hashed), unless it is deleted or the key forgotten."""
+        with guarded():
+            document = await self._tasks.find_one({"idempotency.key": key})
+        return task_value(document) if document else None
+
+    async def forget_key(self, task_id: str) -> None:
+        """Let the task's idempotency key be used anew."""
+        with guarded():
+            await self._tasks.update_one({"_id": task_id}, {"$unset": {"idempotency": ""}})
+
+    async def waiting(self, *, limit: int) -> int:
+        """How many tasks wait for a worker; counts to ``limit`` and no further."""
+        with guarded():
+            return await self._tasks.count_documents({"status": TaskStatus.QUEUED.value}, limit=limit)
 
     async def any(self) -> bool:
         """Whether there is any task at all."""
@@ -229,6 +245,7 @@ class TaskStore:
         """Hide a task at once and for good; its remains are removed afterwards. False where there is none."""
         with guarded():
             changes: Document = {"$set": {"deleted": True, "open": True, "owner": None}, "$inc": {"fence": 1}}
+            changes["$unset"] = {"idempotency": ""}
             result = await self._tasks.update_one({"_id": task_id}, changes)
         return result.matched_count == 1
 

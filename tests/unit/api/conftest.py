@@ -46,7 +46,10 @@ def blob_root(tmp_path: Path) -> Path:
 
 
 class Away:
-    """A store whose database is away: every call fails as the real one's do, without the wait."""
+    """A store whose database goes away as soon as it has told that no task waits: every other call fails at once."""
+
+    async def waiting(self, *, limit: int) -> int:
+        return 0
 
     def __getattr__(self, name: str) -> Any:
         async def refuse(*args: Any, **kwargs: Any) -> Any:

@@ -51,6 +51,10 @@ async def test_readyz_does_not_wait_for_a_frozen_database(settings: Settings, of
         async def get(self, task_id: str) -> None:
             await asyncio.Event().wait()
 
+        async def waiting(self, *, limit: int) -> int:
+            await asyncio.Event().wait()
+            return 0
+
     frozen = replace(offline, tasks=Frozen())
     context = create_app(settings, frozen).state.context
     checks = await asyncio.wait_for(run_checks(context, deadline_seconds=0.01), 5)

@@ -90,9 +90,21 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_both_uploads_offer_the_same_options(document: dict[str, Any]) -> None:
     """The form has the file besides, the query the name."""
     form = document["paths"]["/api/v1/tasks/upload"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    query = document["paths"]["/api/v1/tasks"]["post"]["parameters"]
+    query = [one for one in document["paths"]["/api/v1/tasks"]["post"]["parameters"] if one["in"] == "query"]
     assert set(form["properties"]) == {*TaskOptions.model_fields, "file"}
     assert {parameter["name"] for parameter in query} == {*TaskOptions.model_fields, "filename"}
+
+
+def test_every_upload_takes_a_key_and_says_when_it_knows_it(document: dict[str, Any]) -> None:
+    """The header of the request, the header of the answer, and the refusals that go with them."""
+    uploads = [operation for operation in operations(document) if operation["tags"] == ["uploads"]]
+    assert len(uploads) == 4
+    for operation in uploads:
+        assert [one["name"] for one in operation["parameters"] if one["in"] == "header"] == ["Idempotency-Key"]
+        assert set(operation["responses"]["202"]["headers"]) == {"Location", "Idempotency-Replayed"}
+        assert operation["responses"]["202"]["content"]["application/json"]["schema"]
+        assert "idempotency_key_reused" in str(operation["responses"]["422"])
+        assert "backlog_full" in str(operation["responses"]["503"])
 
 
 def test_the_document_is_the_same_every_time(app: FastAPI) -> None:
