@@ -1,8 +1,8 @@
 """Blobs as files of one directory.
 
 Not obstore's local store: it leaves ``name#1`` files beside the blobs when the process is killed, its listing does
-not show them, and it never calls fsync. Here unfinished files lie in ``.parts``, locked while somebody writes them, and
-what is acknowledged is on disk.
+not show them, and it never calls fsync. Here unfinished files lie in ``.parts`` until they get their names, and what is
+acknowledged is on disk. Several machines may share the directory.
 """
 
 import asyncio

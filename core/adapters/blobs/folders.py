@@ -20,8 +20,10 @@ def move_into_place(part: Path, target: Path) -> None:
     """Rename, and force every new entry on the way to disk.
 
     A concurrent delete may remove the emptied folder at any moment: while its parents are made (which then fails in
-    either of two ways), or before the file is in it.
+    either of two ways), or before the file is in it. A network file system whose answer was lost asks again, and is
+    told that the file is gone: then it is in its place already.
     """
+    inode = part.stat().st_ino
     changed = {target.parent}
     for left in reversed(range(_TRIES)):
         try:
@@ -29,6 +31,8 @@ def move_into_place(part: Path, target: Path) -> None:
             part.replace(target)
             break
         except (FileNotFoundError, FileExistsError):
+            if _inode(target) == inode:
+                break
             if not left:
                 raise
     for folder in sorted(changed):
@@ -71,8 +75,13 @@ def _unless_gone(error: OSError) -> None:
         raise error
 
 
+def _inode(path: Path) -> int | None:
+    status = _status(path)
+    return status.st_ino if status else None
+
+
 def _status(path: Path) -> os.stat_result | None:
     try:
         return path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None

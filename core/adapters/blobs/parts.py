@@ -1,26 +1,40 @@
-"""Unfinished files: each is locked by the process that writes it, so that what a dead one left is known at once.
+"""Unfinished files, and which of them are nobody's any more.
 
-The kernel frees a lock with its process, however that ends; a process that is paused keeps it. Where the directory is
-shared among machines they must see each other's locks, as NFS 4 has them.
+Several machines may share the directory. Each file's name begins with the kernel on which its writer runs. On that
+kernel the writer's lock tells whether it lives: the kernel frees it with the process, however that ends, and keeps it
+while the process is paused. What another machine writes is judged by its age alone, so no lock has to reach across the
+network (over NFS they need a service that may be missing, and are lost when the server is away for a while).
 """
 
 import errno
 import fcntl
 import os
-import time
+import socket
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
 PARTS = ".parts"
-PART_SECONDS = 24 * 3600  # where the file system has no locks: longer than any upload lasts
-_NO_LOCKS = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+PART_SECONDS = 24 * 3600  # longer than any upload lasts
+_NO_LOCKS = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOLCK})
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+@cache
+def kernel() -> str:
+    """Names the running kernel: the same in all containers of a machine, another one after it started anew."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return socket.gethostname()
 
 
 def new_part(folder: Path) -> tuple[Path, BinaryIO]:
-    """An empty file that is ours: :func:`remove_dead_parts` of any process leaves it alone."""
+    """An empty file that is ours: :func:`remove_dead_parts` of any process on any machine leaves it alone."""
     while True:
-        path = folder / uuid4().hex
+        path = folder / f"{kernel()}.{uuid4().hex}"
         file = path.open("xb")
         try:
             _lock(file)
@@ -35,10 +49,12 @@ def new_part(folder: Path) -> tuple[Path, BinaryIO]:
 
 def remove_dead_parts(folder: Path) -> None:
     """Remove what nobody is writing any more. A file that cannot be looked at stays."""
+    now = cache(lambda: _clock(folder))
     for path in folder.iterdir():
         try:
             with path.open("r+b") as file:  # a lock on NFS needs the right to write
-                if _is_dead(file):
+                ours = path.name.startswith(f"{kernel()}.")
+                if _unlocked(file, now) if ours else _is_old(file, now):
                     path.unlink(missing_ok=True)
         except OSError:
             continue
@@ -52,7 +68,7 @@ def _lock(file: BinaryIO) -> None:
             raise
 
 
-def _is_dead(file: BinaryIO) -> bool:
+def _unlocked(file: BinaryIO, now: Callable[[], float]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -60,5 +76,18 @@ def _is_dead(file: BinaryIO) -> bool:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        return time.time() - os.fstat(file.fileno()).st_mtime > PART_SECONDS
+        return _is_old(file, now)
     return True
+
+
+def _is_old(file: BinaryIO, now: Callable[[], float]) -> bool:
+    """Not written to for a day."""
+    return now() - os.fstat(file.fileno()).st_mtime > PART_SECONDS
+
+
+def _clock(folder: Path) -> float:
+    """The time of whoever keeps the directory, which dates the files; this machine's may differ."""
+    path, file = new_part(folder)
+    with file:
+        path.unlink(missing_ok=True)
+        return os.fstat(file.fileno()).st_mtime

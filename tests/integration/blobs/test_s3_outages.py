@@ -1,6 +1,8 @@
 """A store that dies, hangs, is full or was never there: an error within seconds, and nothing half stored."""
 
 import asyncio
+import contextlib
+import re
 import signal
 import socket
 import time
@@ -117,17 +119,59 @@ async def test_an_upload_is_taken_once_a_store_answers_again(own_s3):
 async def test_a_store_without_room_is_a_full_disk(status, body):
     """However it says so; the client is told to make room."""
 
-    async def answer(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        await reader.read(1)
-        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+    async def answer(request):
+        return status, body
+
+    async with serving(answer) as settings:
+        with pytest.raises(StorageFullError, match="no room left"):
+            await _unchecked(settings).put("pcm/t/1", b"x")
+
+
+async def test_an_object_completed_while_its_writer_is_cancelled_is_removed():
+    """The store has begun to complete it and cannot be called back."""
+    asked, completing, go_on = [], asyncio.Event(), asyncio.Event()
+
+    async def answer(request):
+        asked.append(request)
+        if "uploads=" in request:
+            return "200 OK", b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+        if request.startswith("POST") and "uploadId=" in request:
+            completing.set()
+            await go_on.wait()
+            return "200 OK", b"<CompleteMultipartUploadResult><ETag>1</ETag></CompleteMultipartUploadResult>"
+        return "200 OK", b""
+
+    async def write(settings):
+        async with _unchecked(settings).writer("uploads/a") as writer:
+            await writer.write(b"x" * 6 * MEGABYTE)
+
+    async with serving(answer) as settings:
+        writing = asyncio.create_task(write(settings))
+        await completing.wait()
+        writing.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    assert "uploadId" in asked[-2]
+    assert re.match(r"POST /bucket\?delete", asked[-1])
+
+
+@contextlib.asynccontextmanager
+async def serving(answer):
+    """Settings for a server that gives for each request line a status and a body, and an ETag with every answer."""
+
+    async def handle(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+        await reader.readexactly(int(length[1]) if length else 0)
+        status, body = await answer(head.partition("\r\n")[0])
+        fields = f"ETag: 1\r\nContent-Length: {len(body)}\r\nConnection: close"
+        writer.write(f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n".encode() + body)
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        with pytest.raises(StorageFullError, match="no room left"):
-            await _unchecked(at(f"http://127.0.0.1:{port}")).put("pcm/t/1", b"x")
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        yield at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
 
 def _unchecked(settings, deadline_seconds=10.0):
