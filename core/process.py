@@ -1,6 +1,7 @@
 """How each of our processes begins and ends: settings, logs, patience with the database, signals, exit codes."""
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -18,10 +19,21 @@ from core.flow.resources import Resources, open_resources
 log = structlog.get_logger()
 
 EXIT_ERROR = 1
+EXIT_BROKER = 69  # EX_UNAVAILABLE: consuming cannot be mended from inside; starting again may help
 EXIT_HUNG = 70  # EX_SOFTWARE: an engine hung; starting again helps
 EXIT_CONFIG = 78  # EX_CONFIG: started again with the same settings it would fail again
 ENDING = (signal.SIGTERM, signal.SIGINT)
+LEAVING_SECONDS = 4.5  # after the grace, to give back and to close; then the process ends whatever still runs
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.5, 10.0
+
+
+class EndError(Exception):
+    """The process is to end with this exit code; why was logged where it was found out."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
 
 Body = Callable[[Settings, Resources, asyncio.Event], Awaitable[None]]
 
@@ -45,7 +57,14 @@ def run(body: Body) -> None:
 
 async def _run(body: Body, settings: Settings) -> None:
     stop = asyncio.Event()
-    on_signal(stop.set)
+
+    def leave() -> None:
+        _end_at_last(settings.shutdown_grace_seconds + LEAVING_SECONDS)
+        stop.set()
+
+    on_signal(leave)
+    if settings.test_without:
+        log.warning("guards are switched off, which is for tests alone", without=settings.test_without)
     async with resources_when_there(settings, stop) as resources:
         if resources is not None:
             await body(settings, resources, stop)
@@ -96,6 +115,11 @@ def on_signal(stop: Callable[[], None]) -> None:
         loop.add_signal_handler(number, first)
 
 
+def _end_at_last(seconds: float) -> None:
+    """Says where every thread is, and exits with 1. It needs neither the event loop nor the interpreter's lock."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+
+
 def _end_at_once(number: int, _frame: object) -> None:
     os._exit(128 + number)
 
@@ -115,6 +139,8 @@ def _name(place: tuple[int | str, ...]) -> str:
 def _exit_status(error: BaseException) -> int:
     if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         return _exit_status(error.exceptions[0])
+    if isinstance(error, EndError):
+        return error.exit_code
     if isinstance(error, ValidationError):
         return _refuse("; ".join(f"{_name(fault['loc'])}: {fault['msg']}" for fault in error.errors()))
     if isinstance(error, PermanentError):

@@ -12,6 +12,7 @@ from core.config import Settings
 from core.engines.registry import EngineRegistry
 from core.flow.credits import Credits
 from core.flow.resources import Resources
+from worker.pace import Pace
 from worker.runfiles import RunFile
 
 Decode = Callable[[Path, DecodeLimits], AbstractAsyncContextManager[Decoder]]
@@ -29,6 +30,7 @@ class Context:
     run_file: RunFile
     clock: Callable[[], float] = time.monotonic  # seconds; for how long others have been silent
     decode: Decode = open_decoder
+    pace: Pace = field(default_factory=Pace)
     suspects: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whatever may take the process down
 
     @property

@@ -46,6 +46,10 @@ class Observer:
         self._since[thing] = (state, since)
         return now - since
 
+    def forget(self, thing: object) -> None:
+        """Begin anew with it."""
+        self._since.pop(thing, None)
+
     def forget_all_but(self, things: Iterable[object]) -> None:
         """Drop what is not there any more."""
         kept = set(things)

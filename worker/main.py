@@ -5,6 +5,7 @@ import asyncio
 from core import process
 from core.config import Settings
 from core.flow.resources import Resources
+from worker.health import health_port
 from worker.runtime import Worker, open_context
 
 
@@ -17,5 +18,5 @@ async def work(settings: Settings, resources: Resources, stop: asyncio.Event) ->
     """Consume until ``stop`` is set, then leave in order."""
     async with open_context(settings, resources) as context:
         worker = Worker(context)
-        async with process.calling(worker.stop, when=stop):
+        async with health_port(settings, worker.checks), process.calling(worker.stop, when=stop):
             await worker.run()

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
@@ -15,6 +16,9 @@ log = structlog.get_logger()
 
 DELAYS = (0.2, 0.5, 1.0, 2.0)
 LAST_DELAY = 5.0
+TICKS = 20  # equal parts of a wait; a pause of this process or of its machine uses up one of them
+
+Result = TypeVar("Result")
 
 
 async def until_answered(write: Callable[[], Awaitable[bool]], **what: object) -> bool:
@@ -26,6 +30,19 @@ async def until_answered(write: Callable[[], Awaitable[bool]], **what: object) -
             log.warning("not written yet", error=str(error), **what)
         await asyncio.sleep(delay)
     raise AssertionError  # the delays never end
+
+
+async def within(seconds: float, work: "asyncio.Future[Result]") -> Result:
+    """The result of what runs on a thread, or ``TimeoutError`` after so many seconds in which this process ran.
+
+    The clock runs on while a process is stopped or its machine asleep: one long timer would then be over before the
+    thread had its time. ``work`` is never cancelled: a thread cannot be.
+    """
+    for _ in range(TICKS):
+        done, _ = await asyncio.wait({work}, timeout=seconds / TICKS)
+        if done:
+            return work.result()
+    raise TimeoutError
 
 
 def end_hung_process(run_file: RunFile, **what: object) -> None:

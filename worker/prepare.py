@@ -22,7 +22,7 @@ from core.models import SAMPLE_RATE, Cut, Failure, Language, Pcm, Task, Window
 from core.ports import Delivery, Engine
 from core.states import TASK_ENDED, TaskStatus
 from worker.context import Context
-from worker.patience import end_hung_process, until_answered
+from worker.patience import end_hung_process, until_answered, within
 from worker.progress import Progress
 from worker.turns import Turn, Turns
 
@@ -62,11 +62,17 @@ class Preparer:
     async def handle(self, delivery: Delivery) -> None:
         """Prepare one task from its message to the end, whatever that is."""
         task_id = delivery.message.task_id
+        if task_id in self.held:
+            await delivery.ack()  # a second wake-up for what is in hand
+            return
         self.held.add(task_id)
         try:
             await self._prepare(task_id)
         except TransientError as error:
             log.warning("task left to the sweeper", task_id=task_id, error=str(error))
+        except asyncio.CancelledError:
+            await asyncio.shield(delivery.requeue())  # we are leaving: others go on at once
+            raise
         finally:
             self.held.discard(task_id)
         await delivery.ack()
@@ -212,9 +218,10 @@ class _Preparation:
         """From the windows that are held. The model's loading takes what it takes; a hang costs the process."""
         engine: Engine = await self._on_thread(partial(self._context.engines.get, self._task.options.model))
         windows = [Window(pcm=pcm) for _, pcm in self._held]
+        deadline = self._context.settings.batch_deadline_seconds or DETECT_SECONDS
+        listening = asyncio.ensure_future(self._on_thread(partial(engine.detect_language, windows)))
         try:
-            async with asyncio.timeout(self._context.settings.batch_deadline_seconds or DETECT_SECONDS):
-                found: Language = await asyncio.shield(self._on_thread(partial(engine.detect_language, windows)))
+            found: Language = await within(deadline, listening)
         except TimeoutError:
             end_hung_process(self._context.run_file, task_id=self._task.id)
             raise

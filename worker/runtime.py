@@ -1,13 +1,13 @@
 """One worker: its parts wired together, its start and its orderly end."""
 
 import asyncio
-import contextlib
 import socket
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -18,23 +18,31 @@ from core.flow.credits import Credits
 from core.flow.resources import Resources
 from core.models import Options
 from core.ports import Delivery, Queue
+from core.process import EXIT_BROKER, EndError
 from worker.context import Context, run_folder
+from worker.hands import Hands
+from worker.health import OK
+from worker.housekeeping import Housekeeper
 from worker.intake import Arrival, Intake
 from worker.jobs import Jobs
 from worker.liveness import announce, beat
+from worker.niceness import give_way
 from worker.prepare import SHORT_FILES, Crew, Preparer
 from worker.progress import Progress
+from worker.retirement import Retirement
 from worker.runfiles import RunFile
 from worker.settling import Settler
 from worker.slots import Slots
-from worker.sweeper import Hands, Sweeper
+from worker.sweeper import Sweeper
 from worker.takeover import take_over
 from worker.turns import Turns
 
 log = structlog.get_logger()
 
 EVERYTHING = 100_000  # prefetch of a broker in this process: whose turn it is, is decided in the intake
-SETTLE_SECONDS = 2.0  # for results that are being written when the grace is over
+LEAVE_SECONDS = 3.0  # for all that follows the grace; see core.process.LEAVING_SECONDS
+SETTLE_SECONDS = 1.5  # of these, for results that are being written when the grace is over
+CHECK_SECONDS = 2.0
 OPTIONS_KEPT = 256
 
 
@@ -63,7 +71,9 @@ class Worker:
         self._context = context
         settings, resources = context.settings, context.resources
         self._stop = asyncio.Event()
-        self._threads = ThreadPoolExecutor(settings.max_concurrent_jobs + 1, thread_name_prefix="prepare")
+        self._threads = ThreadPoolExecutor(  # the model is loaded on one of these, whose own threads inherit from it
+            settings.max_concurrent_jobs + 1, thread_name_prefix="prepare", initializer=give_way
+        )
         self._options: OrderedDict[str, Options] = OrderedDict()
         self._settling, self._preparing, self._upkeep = Jobs(), Jobs(), Jobs()
         self._progress = Progress(resources, self._upkeep, parallel=settings.use_parallel_transcription)
@@ -71,33 +81,63 @@ class Worker:
         crew = Crew(turns=Turns(settings.max_concurrent_jobs), threads=self._threads, progress=self._progress)
         self._preparer = Preparer(context, crew)
         settler = Settler(context, self._progress, self._settling, self._upkeep)
-        self._slots = Slots(context, self._intake, settler, self._upkeep)
-        hands = Hands(preparer=self._preparer, intake=self._intake, settler=settler, slots=self._slots)
+        self._retirement = Retirement(settings)
+        self._slots = Slots(context, self._intake, settler, self._upkeep, self._retirement)
+        hands = Hands(
+            preparer=self._preparer,
+            intake=self._intake,
+            settler=settler,
+            slots=self._slots,
+            prepare=self._prepare,
+            arrive=self._arrive,
+        )
         self._sweeper = Sweeper(context, hands, self._progress)
+        self._housekeeper = Housekeeper(context)
         self.ready = asyncio.Event()
+        self._leaving = False
 
     def stop(self) -> None:
         """Take no further work; :meth:`run` returns when what is under way has ended or the grace is over."""
         self._stop.set()
 
     async def run(self) -> None:
-        """Work until stopped. Leaves nothing owned behind."""
+        """Work until stopped or retired; leaves nothing owned behind. Raises ``EndError`` if the broker is broken."""
         context = self._context
         await announce(context)
-        async with contextlib.AsyncExitStack() as stack:
-            for upkeep in (beat(context), self._sweeper.run(), self._slots.watch()):
-                self._upkeep.start(upkeep)
-            self._upkeep.start(self._warm_up())
-            await self._consume(stack)
-            work = asyncio.create_task(self._slots.run())
-            self.ready.set()
-            log.info(
-                "worker ready", worker=context.worker_id, slots=context.settings.slots, batch=context.settings.batch
-            )
-            stopped = asyncio.create_task(self._stop.wait())
-            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-        await self._wind_down(work)
+        for upkeep in self._upkeep_work():
+            self._upkeep.start(upkeep)
+        stop_consuming = await self._consume()
+        work = asyncio.create_task(self._slots.run())
+        self.ready.set()
+        log.info("worker ready", worker=context.worker_id, slots=context.settings.slots, batch=context.settings.batch)
+        broken = asyncio.create_task(context.resources.broker.broken())
+        retired = asyncio.create_task(self._retirement.due.wait())
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({work, broken, retired, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        self.ready.clear()  # before anything else: whoever asks hears that no more work is taken
+        await self._wind_down(work, stop_consuming, stopped, retiring=retired.done())
+        for waiting in (broken, retired, stopped):
+            waiting.cancel()
+        self._judge(work, broken)
+
+    def _upkeep_work(self) -> list[Coroutine[Any, Any, None]]:
+        guarded = "sweeper" not in self._context.settings.test_without
+        sweeping = [self._sweeper.run(), self._housekeeper.run()] if guarded else []
+        return [*sweeping, beat(self._context), self._slots.watch(), self._retirement.watch(), self._warm_up()]
+
+    async def checks(self) -> dict[str, str]:
+        """What has to be well for this worker to get work done: ``ok`` or a sentence for each."""
+        broker, database = await asyncio.gather(self._context.resources.broker.check(), self._database())
+        worker = OK if self.ready.is_set() and not self._stop.is_set() else "It is starting or leaving."
+        return {"worker": worker, "database": database, "broker": broker or OK}
+
+    async def _database(self) -> str:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._context.resources.tasks.get("readyz")
+        except (TimeoutError, TransientError):
+            return f"The database did not answer within {CHECK_SECONDS:g} s. Check MONGO_URL and whether it runs."
+        return OK
 
     async def _warm_up(self) -> None:
         """Load the default model before the first task needs it; one that is missing is told of at once."""
@@ -107,14 +147,25 @@ class Worker:
         except ParascribeError as error:
             log.error(error.message, model=model, code=error.code)
 
-    async def _consume(self, stack: contextlib.AsyncExitStack) -> None:
+    async def _consume(self) -> list[Callable[[], Awaitable[None]]]:
+        """What stops consuming.
+
+        A slot holds its batch until that is settled, and one more batch waits for whichever slot is free first. More
+        would wait here while another worker is idle, and be missing from its share of a long file; less would keep a
+        slot waiting for the broker at every batch.
+        """
         settings, broker = self._context.settings, self._context.resources.broker
-        chunks = EVERYTHING if broker.volatile else 2 * settings.slots * settings.batch
+        chunks = EVERYTHING if broker.volatile else (settings.slots + 1) * settings.batch
         tasks = settings.max_concurrent_jobs + SHORT_FILES
-        stack.push_async_callback(await broker.consume(Queue.CHUNKS, self._arrive, prefetch=chunks))
-        stack.push_async_callback(await broker.consume(Queue.TASKS, self._prepare, prefetch=tasks))
+        return [
+            await broker.consume(Queue.CHUNKS, self._arrive, prefetch=chunks),
+            await broker.consume(Queue.TASKS, self._prepare, prefetch=tasks),
+        ]
 
     async def _prepare(self, delivery: Delivery) -> None:
+        if self._leaving:
+            await delivery.requeue()
+            return
         self._preparing.start(self._preparer.handle(delivery))
 
     async def _arrive(self, delivery: Delivery) -> None:
@@ -154,24 +205,50 @@ class Worker:
             return True
         return False
 
-    async def _wind_down(self, work: "asyncio.Task[None]") -> None:
+    async def _wind_down(
+        self,
+        work: "asyncio.Task[None]",
+        stop_consuming: list[Callable[[], Awaitable[None]]],
+        stopped: "asyncio.Task[bool]",
+        *,
+        retiring: bool,
+    ) -> None:
         """Nothing new comes in any more: finish what fits in the grace, give back the rest, say good-bye."""
-        for arrival in await self._intake.close():
-            await arrival.delivery.requeue()
-        await self._preparing.cancel()
+        handing_back = asyncio.create_task(self._hand_back(stop_consuming))
+        if retiring:  # nobody hurries us
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({work}, timeout=self._context.settings.shutdown_grace_seconds)
         self._slots.abandon()
         work.cancel()
-        results = await asyncio.gather(work, return_exceptions=True)
-        await self._settling.finish(SETTLE_SECONDS)
-        await self._upkeep.cancel()
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await asyncio.gather(work, handing_back, return_exceptions=True)
+                await self._settling.finish(SETTLE_SECONDS)
+                await self._upkeep.cancel()
+                await self._leave()
+        except TimeoutError:
+            log.warning("not all could be given back in time, others will notice")
         self._threads.shutdown(wait=False, cancel_futures=True)
-        await self._leave()
-        if isinstance(results[0], Exception):
-            raise results[0]
+
+    async def _hand_back(self, stop_consuming: list[Callable[[], Awaitable[None]]]) -> None:
+        """What waits here can be begun by others now; so can files that we have not cut to their end."""
+        self._leaving = True
+        waiting = await self._intake.close()
+        await asyncio.gather(*(stop() for stop in stop_consuming), return_exceptions=True)
+        await asyncio.gather(*(arrival.delivery.requeue() for arrival in waiting), return_exceptions=True)
+        await self._preparing.cancel()
 
     async def _leave(self) -> None:
         try:
             await take_over(self._context, self._context.worker_id, crashed=False, left=True)
         except TransientError as error:
             log.warning("could not say good-bye, others will notice", error=str(error))
+
+    def _judge(self, work: "asyncio.Task[None]", broken: "asyncio.Task[None]") -> None:
+        """What the process ends with."""
+        if work.done() and not work.cancelled() and (error := work.exception()) is not None:
+            raise error
+        if broken.done() and not broken.cancelled():
+            sentence = "The broker is there, and consuming from it failed again and again. This process ends."
+            log.error("broker broken", sentence=sentence)
+            raise EndError(sentence, EXIT_BROKER)

@@ -82,14 +82,18 @@ class Settler:
         await arrival.delivery.ack()
 
     async def given_back(self, arrivals: Sequence[Arrival], chunks: Sequence[Chunk]) -> None:
-        """We are leaving, or nobody wants it: pending again without an attempt counted."""
-        for chunk in chunks:
-            try:
-                await self._chunks.give_back(chunk)
-            except TransientError as error:
-                log.warning("not given back, the sweeper will", **_names(chunk), error=str(error))
-        for arrival in arrivals:
-            await arrival.delivery.requeue()
+        """We are leaving, or nobody wants it: no attempt is counted, and what is still wanted is others' at once."""
+        await asyncio.gather(*(self._give_back(*pair) for pair in zip(arrivals, chunks, strict=True)))
+
+    async def _give_back(self, arrival: Arrival, chunk: Chunk) -> None:
+        """Its message comes again only where the chunk is announced again: else it would find nothing to claim."""
+        again = False
+        try:
+            if await self._chunks.give_back(chunk):
+                again = await self._chunks.queue(chunk.task_id, chunk.cut.index)
+        except TransientError as error:
+            log.warning("not given back, the sweeper will", **_names(chunk), error=str(error))
+        await (arrival.delivery.requeue() if again else arrival.delivery.ack())
 
     async def _remove_audio(self, chunk: Chunk) -> None:
         try:

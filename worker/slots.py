@@ -6,9 +6,9 @@ one), so that one poisonous chunk cannot use up the attempts of its neighbours.
 """
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import structlog
@@ -19,13 +19,13 @@ from core.ports import Engine
 from worker.context import Context
 from worker.intake import Arrival, Intake, IntakeClosedError
 from worker.jobs import Jobs
-from worker.patience import end_hung_process
+from worker.niceness import give_way
+from worker.patience import end_hung_process, within
+from worker.retirement import Retirement
 from worker.settling import Settler
 
 log = structlog.get_logger()
 
-LEAST_DEADLINE_SECONDS = 300.0
-DEADLINE_FACTOR = 40.0  # times the audio's length: no machine that anybody transcribes on is slower
 WATCH_SECONDS = 1.0
 
 
@@ -51,13 +51,14 @@ class Batch:
 class Slots:
     """All slots of one process."""
 
-    def __init__(self, context: Context, intake: Intake, settler: Settler, jobs: Jobs) -> None:
+    def __init__(self, context: Context, intake: Intake, settler: Settler, jobs: Jobs, retirement: Retirement) -> None:
         self._context = context
         self._intake = intake
         self._settler = settler
         self._jobs = jobs
+        self._retirement = retirement
         self.parked: set[tuple[str, int]] = set()  # suspects whose turn has not come
-        self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot")
+        self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot", initializer=give_way)
         self._running: list[Batch] = []
 
     async def run(self) -> None:
@@ -168,6 +169,7 @@ class Slots:
         else:
             for (arrival, chunk, _), result in zip(batch.work, results, strict=True):
                 self._settler.start(arrival, chunk, result)
+            self._retirement.done(len(results))
         finally:
             self._running.remove(batch)
 
@@ -184,18 +186,16 @@ class Slots:
         """Loading the model (perhaps fetching it first) takes what it takes; the batch itself has a deadline."""
         loop = asyncio.get_running_loop()
         engine = await loop.run_in_executor(self._threads, self._context.engines.get, batch.options.model)
+        pace, model, began = self._context.pace, batch.options.model, time.monotonic()
+        deadline = self._context.settings.batch_deadline_seconds or pace.deadline(model, batch.seconds)
         try:
-            async with asyncio.timeout(self._deadline(batch)):
-                work = partial(transcribe, engine, batch)
-                return await asyncio.shield(loop.run_in_executor(self._threads, work))
+            results = await within(deadline, loop.run_in_executor(self._threads, transcribe, engine, batch))
         except TimeoutError:
             names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]
-            end_hung_process(self._context.run_file, chunks=names)
+            end_hung_process(self._context.run_file, chunks=names, after_seconds=deadline)
             raise
-
-    def _deadline(self, batch: Batch) -> float:
-        fixed = self._context.settings.batch_deadline_seconds
-        return fixed or max(LEAST_DEADLINE_SECONDS, DEADLINE_FACTOR * batch.seconds)
+        pace.note(model, audio_seconds=batch.seconds, work_seconds=time.monotonic() - began)
+        return results
 
 
 def transcribe(engine: Engine, batch: Batch) -> list[WindowResult]:
