@@ -43,7 +43,8 @@ async def play_one(
     async with timed(outcome):
         try:
             async with asyncio.timeout(scenario.limit if quick else scenario.full_limit):
-                await _play(ground, scenario.without(without) if without else scenario, outcome, quick=quick)
+                sized = scenario.sized(quick=quick)
+                await _play(ground, sized.without(without) if without else sized, outcome, quick=quick)
         except Exception as error:  # noqa: BLE001 - a scenario that breaks off has failed, the others go on
             outcome.ok = False
             outcome.notes.append(f"broke off: {_sentence(error)}")

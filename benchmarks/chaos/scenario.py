@@ -1,7 +1,7 @@
 """A scenario: its fleet, its play, and how many faults it makes in the quick and in the full run."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from benchmarks.chaos.stage import Stage
 from benchmarks.private.fleet import Shape
@@ -34,12 +34,19 @@ class Scenario:
     full: int
     quick: int | None
     shape: Shape = USUAL
+    full_settings: Mapping[str, object] = field(default_factory=dict)  # instead of those of the shape
     limit: float = 240.0
     full_limit: float = 3600.0
     clears_within: float = 20.0  # seconds until nothing is left behind
     rabbit_conf: Sequence[str] = ()
     guards: Guard | None = None  # the guard without which it must fail
     needs: Callable[[], str | None] = lambda: None  # why it cannot be run on this machine
+
+    def sized(self, *, quick: bool) -> "Scenario":
+        """As it is played in this run."""
+        if quick:
+            return self
+        return replace(self, shape=replace(self.shape, settings={**self.shape.settings, **self.full_settings}))
 
     def without(self, guard: Guard) -> "Scenario":
         """The same with a guard switched off."""

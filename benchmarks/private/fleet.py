@@ -87,6 +87,22 @@ class Fleet:
         await child.start()
         return child
 
+    async def replace_worker(self, child: Child, *, engine: str) -> Child:
+        """End one and start another under its name."""
+        await self.dismiss(child)
+        return await self.add_worker(child.name, engine=engine)
+
+    async def dismiss(self, child: Child) -> None:
+        """kill -9, for good: its machine is gone."""
+        self.workers.remove(child)
+        await child.end()
+
+    def identity(self, child: Child) -> str | None:
+        """The id under which a worker is listed and owns, as its run file has it; None while it starts."""
+        files = list((self.folder / child.name / "workers").glob("*.run"))
+        newest = max(files, key=lambda path: path.stat().st_ctime_ns, default=None)
+        return newest.stem if newest else None
+
     async def add_api(self, name: str, port: int) -> Child:
         """One more API, on a port that it keeps."""
         child = self._child(name, API, {"api_port": port}, {})

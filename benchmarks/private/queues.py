@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -75,6 +75,13 @@ class Queues:
             while (message := await source.get(no_ack=True, fail=False)) is not None:
                 taken.append(message)
         return taken
+
+    async def give(self, queue: Queue, taken: Sequence[AbstractIncomingMessage]) -> None:
+        """Put back what was taken out."""
+        async with self._channel() as channel:
+            for message in taken:
+                copy = aio_pika.Message(message.body, message_id=message.message_id, content_type=message.content_type)
+                await channel.default_exchange.publish(copy, self.topology.queue(queue))
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[AbstractChannel]:

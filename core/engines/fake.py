@@ -66,7 +66,7 @@ class FakeEngine:
         self._trouble(digest, self._noted(digest), cancelled)
         if self._spec.speed > 0:
             _sleep(len(pcm) / SAMPLE_RATE / self._spec.speed, cancelled)
-        return _result(pcm, digest)
+        return _result(pcm, _salted(digest, self._spec.salt))
 
     def _noted(self, digest: str) -> int:
         """Put this attempt into the journal; how many there were before it."""
@@ -103,6 +103,10 @@ def _sleep(seconds: float, cancelled: Callable[[], bool]) -> None:
     while (left := deadline - time.monotonic()) > 0:
         event.wait(min(left, _POLL_SECONDS))
         _check(cancelled)
+
+
+def _salted(digest: str, salt: str) -> str:
+    return hashlib.sha256(f"{salt}{digest}".encode()).hexdigest() if salt else digest
 
 
 def _result(pcm: Pcm, digest: str) -> WindowResult:

@@ -56,6 +56,7 @@ class FakeSpec(_Strict):
     crash: Crash | None = None
     hang: Hang | None = None
     detect_hang_seconds: float = Field(default=0.0, ge=0)  # finding the language does not come back for so long
+    salt: str = ""  # other words for the same audio: shows whose result was kept
     leak_mb: float = Field(default=0.0, ge=0)  # kept for ever, for each window
 
     @property

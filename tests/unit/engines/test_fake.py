@@ -33,6 +33,16 @@ def test_it_says_a_few_words_of_its_own() -> None:
     assert one == one.lower()
 
 
+def test_salt_gives_it_other_words_at_the_same_times() -> None:
+    """So that a result shows which engine made it; the same salt is the same words."""
+    plain, salted, again = (engine(salt=salt).transcribe([WINDOW], OPTIONS)[0] for salt in ("", "a", "a"))
+    assert plain.text != salted.text == again.text
+    assert plain.text == FakeEngine().transcribe([WINDOW], OPTIONS)[0].text
+    assert [(word.start, word.end) for word in plain.segments[0].words] == [
+        (word.start, word.end) for word in salted.segments[0].words
+    ]
+
+
 def test_the_journal_has_one_line_for_each_window(tmp_path: Path) -> None:
     """Process id and SHA-256 of the PCM."""
     journal = tmp_path / "journal"

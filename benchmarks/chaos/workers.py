@@ -1,0 +1,134 @@
+"""Workers that die: killed, crashed by their engine, asked to leave."""
+
+import asyncio
+import time
+
+from benchmarks.chaos.recordings import recordings
+from benchmarks.chaos.scenario import SHORT, Scenario
+from benchmarks.chaos.stage import Stage
+from benchmarks.chaos.watching import Finished, first_calls
+from benchmarks.private.fleet import START_SECONDS, Shape
+from benchmarks.private.processes import Child
+from core.ports import Queue
+
+JOBS = 20
+SLOTS, BATCH = 2, 2  # as in the settings
+BACK_SECONDS = 5.0
+STOP_MARGIN_SECONDS = 5.0
+
+
+async def worker_kill(stage: Stage) -> None:
+    """kill -9 of a random worker at random moments. A slot loses at most the batch that it works on."""
+    finished = Finished(stage=stage)
+    killed: list[tuple[Child, float]] = []
+    await stage.submit(JOBS)
+    async with first_calls(stage) as first:
+        while len(killed) < stage.size:
+            await stage.keep_busy()
+            await stage.moment(1.0)
+            await finished.note()
+            child = stage.any_worker()
+            if child.kill():
+                killed.append((child, time.monotonic()))
+        await stage.ended()
+    stage.outcome.faults = len(killed)
+    times = [first.after(child, moment) for child, moment in killed]
+    stage.outcome.recoveries = [seconds for seconds in times if seconds is not None]
+    stage.note(jobs_done_again=finished.again(), allowed=len(killed) * SLOTS * BATCH)
+    stage.expect(finished.again() == 0, "what was done was transcribed again")
+    stage.expect(stage.retranscribed() <= len(killed) * SLOTS * BATCH, "more was lost than what was in the slots")
+
+
+async def engine_crash(stage: Stage) -> None:
+    """SIGSEGV inside the engine, once for each of some windows: the process is the unit that is lost."""
+    made = await recordings(range(max(3, stage.size // 3)))
+    windows = [window for one in made for window in one.windows]
+    crash = {"match": stage.random.sample(windows, stage.size), "times": 1, "signal": "SEGV"}
+    for child in list(stage.fleet.workers):
+        await stage.fleet.replace_worker(child, engine=stage.fleet.engine(crash=crash))
+    await stage.fleet.ready()
+    async with first_calls(stage) as first:
+        await stage.submit(len(made))
+        await stage.ended()
+    crashes = [(child, exit_) for child in stage.fleet.workers for exit_ in child.exits if exit_.code == -11]
+    stage.outcome.faults = len(crashes)
+    times = [first.after(child, exit_.at) for child, exit_ in crashes]
+    stage.outcome.recoveries = [seconds for seconds in times if seconds is not None]
+    stage.expect(len(crashes) == stage.size, f"{len(crashes)} crashes instead of {stage.size}")
+    stage.expect(max(stage.outcome.recoveries, default=0) <= BACK_SECONDS, "a worker was back too late")
+
+
+async def sigterm(stage: Stage) -> None:
+    """SIGTERM at random moments; some windows take longer than the grace and have to be given back."""
+    grace = float(str(stage.fleet.shape.settings["shutdown_grace_seconds"]))
+    made = await recordings(range(JOBS))
+    long = {"match": [one.windows[3][:20] for one in made[:4]], "times": 1, "seconds": 2 * grace}
+    for child in list(stage.fleet.workers):
+        await stage.fleet.replace_worker(child, engine=stage.fleet.engine(hang=long))
+    await stage.fleet.ready()
+    await stage.submit(JOBS // 2 if stage.quick else JOBS)
+    shares = [stage.size // len(stage.fleet.workers)] * len(stage.fleet.workers)
+    await asyncio.gather(
+        *(_leave(stage, child, times, grace) for child, times in zip(stage.fleet.workers, shares, strict=True))
+    )
+    await _delivery_counts(stage)
+    seen = await stage.ended()
+    attempts = {chunk.attempts for task in seen for chunk in task.chunks}
+    stage.expect(attempts == {1}, f"work that was given back counts as attempts: {attempts}")
+
+
+async def _leave(stage: Stage, child: Child, times: int, grace: float) -> None:
+    """A worker that is up is asked to end, again and again. (While it starts, the signal just ends it.)"""
+    for _ in range(times):
+        await stage.keep_busy()
+        await stage.until(lambda: _listed(stage, child), START_SECONDS)
+        await stage.moment(1.0)
+        code, seconds = await child.terminate(grace + 4 * STOP_MARGIN_SECONDS)
+        await child.start()
+        stage.outcome.faults += 1
+        stage.recovered(seconds)
+        stage.expect(code == 0, f"it left with {code}")
+        stage.expect(seconds <= grace + STOP_MARGIN_SECONDS, f"it took {seconds:.1f} s to leave")
+
+
+async def _listed(stage: Stage, child: Child) -> bool:
+    return stage.fleet.identity(child) in await stage.fleet.listed()
+
+
+async def _delivery_counts(stage: Stage) -> None:
+    """All workers leave at once: what they gave back lies in the queue as if it had never been delivered."""
+    await stage.submit(2)
+    await stage.until(lambda: _working(stage), 30.0)
+    for child in stage.fleet.workers:
+        await child.terminate()
+    counts = set()
+    for queue in Queue:
+        taken = await stage.fleet.queues.take_all(queue)
+        counts |= {message.headers.get("x-delivery-count", 0) for message in taken}
+        await stage.fleet.queues.give(queue, taken)
+    for child in stage.fleet.workers:
+        await child.start()
+    stage.note(delivery_counts=sorted(str(count) for count in counts))
+    stage.expect(counts <= {0}, f"messages that were given back have delivery counts {counts}")
+
+
+async def _working(stage: Stage) -> bool:
+    return bool(await stage.fleet.store["chunks"].count_documents({"state": "running"}))
+
+
+GRACEFUL = {**SHORT, "shutdown_grace_seconds": 2.0}
+
+SCENARIOS = [
+    Scenario(
+        name="worker-kill", play=worker_kill, full=100, quick=20, shape=Shape(settings=SHORT, engine={"speed": 6})
+    ),
+    Scenario(name="engine-crash", play=engine_crash, full=50, quick=6),
+    Scenario(
+        name="sigterm",
+        play=sigterm,
+        full=100,
+        quick=20,
+        shape=Shape(settings=GRACEFUL, engine={"speed": 4}),
+        full_settings={"shutdown_grace_seconds": 20.0},
+    ),
+]
