@@ -21,6 +21,7 @@ Collection = AsyncCollection[Document]
 Database = AsyncDatabase[Document]
 
 OPERATION_SECONDS = 10.0  # nothing must hang on a frozen database
+CLOSE_SECONDS = 1.0
 _patience: ContextVar[float] = ContextVar("patience", default=OPERATION_SECONDS)
 
 
@@ -51,7 +52,8 @@ async def connect(url: str, database: str) -> AsyncIterator[Database]:
         await _prepare(handle)
         yield handle
     finally:
-        await client.close()
+        with pymongo.timeout(CLOSE_SECONDS):  # it says good-bye to the server, who may be away
+            await client.close()
 
 
 async def _prepare(database: Database) -> None:
