@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - run by its path, part of no package
 """Make the passwords of the compose file once, so that none is written in it: ``python credentials.py APP SERVERS``.
 
 APP gets the ``.env`` that the API and the workers read, SERVERS what database and broker need. What is there stays: a

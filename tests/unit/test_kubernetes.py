@@ -1,0 +1,148 @@
+"""The manifests for Kubernetes: what they promise is read from them, without a cluster."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from core.adapters.rabbitmq.topology import Topology
+from core.config import Settings
+from core.ports import Queue
+
+BASE = Path(__file__).parents[2] / "deploy" / "kubernetes" / "base"
+OVERLAY = BASE.parent / "overlays" / "example"
+SECRET = {"MONGO_URL", "RABBITMQ_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
+
+def documents(folder: Path) -> list[dict]:
+    """All of a folder, the kustomization itself aside."""
+    files = [path for path in sorted(folder.glob("*.yaml")) if path.name != "kustomization.yaml"]
+    return [document for path in files for document in yaml.safe_load_all(path.read_text())]
+
+
+def of_kind(kind: str) -> dict[str, dict]:
+    """By name."""
+    return {document["metadata"]["name"]: document for document in documents(BASE) if document["kind"] == kind}
+
+
+def pod(name: str) -> dict:
+    """What a deployment runs."""
+    return of_kind("Deployment")[name]["spec"]["template"]["spec"]
+
+
+DEPLOYMENTS = list(of_kind("Deployment"))
+SHARED = of_kind("ConfigMap")["parascribe"]["data"]
+
+
+def environment(name: str) -> dict[str, str]:
+    """Without what the Secret adds."""
+    (container,) = pod(name)["containers"]
+    return {**SHARED, **{pair["name"]: pair["value"] for pair in container["env"]}}
+
+
+@pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=lambda folder: folder.name)
+def test_every_file_is_named_in_the_kustomization(folder):
+    """One that is forgotten would do nothing."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    named = {*kustomization["resources"], *(patch["path"] for patch in kustomization.get("patches", []))}
+    assert {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"} == named - {"../../base"}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_image_has_a_full_version(name):
+    """Set in one place for both."""
+    (container,) = pod(name)["containers"]
+    (image,) = yaml.safe_load((BASE / "kustomization.yaml").read_text())["images"]
+    assert container["image"] == image["name"]
+    assert image["newTag"].count(".") == 2
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_environment_holds_settings_that_work(name, monkeypatch):
+    """Every name is one, every value is taken; what is secret is not among them."""
+    given = environment(name)
+    assert {key.lower() for key in given} <= set(Settings.model_fields)
+    assert not SECRET & set(given)
+    for key, value in given.items():
+        monkeypatch.setenv(key, value)
+    assert Settings(_env_file=None).storage_url == "s3://parascribe"
+
+
+def test_no_secret_is_in_the_repository():
+    """It is referred to by name; the names that the docs give for it are settings."""
+    assert "Secret" not in {document["kind"] for folder in (BASE, OVERLAY) for document in documents(folder)}
+    for name in DEPLOYMENTS:
+        (container,) = pod(name)["containers"]
+        assert {"secretRef": {"name": "parascribe"}} in container["envFrom"]
+    assert {name.lower() for name in SECRET} <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_there_is_time_to_stop_in(name):
+    """The grace, what comes before it, and 5 s to settle and to say good-bye."""
+    grace = float(environment(name)["SHUTDOWN_GRACE_SECONDS"])
+    assert pod(name)["terminationGracePeriodSeconds"] >= grace + 5 + 5
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_probes_ask_what_each_is_for(name):
+    """Life of the process alone, readiness of what it needs: an outage elsewhere restarts nobody."""
+    (container,) = pod(name)["containers"]
+    (port,) = container["ports"]
+    paths = {
+        probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
+    assert paths == {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
+    assert all(container[probe]["httpGet"]["port"] == port["name"] for probe in paths)
+    asked = environment(name)
+    listening = ("WORKER_HEALTH_HOST", "WORKER_HEALTH_PORT") if "worker" in name else ("API_HOST", "API_PORT")
+    assert [asked[key] for key in listening] == ["0.0.0.0", str(port["containerPort"])]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_every_container_is_shut_in(name):
+    """As the standard `restricted` asks, and the root file system read-only beside."""
+    spec = pod(name)
+    (container,) = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == 10001
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
+    assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+    assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_drain_leaves_some_at_work(name):
+    """Each deployment has its budget, on the same labels."""
+    budget = of_kind("PodDisruptionBudget")[name]["spec"]
+    assert budget["selector"] == of_kind("Deployment")[name]["spec"]["selector"]
+
+
+def test_workers_are_counted_by_the_queues_that_there_are():
+    """The names are those of the broker's topology; and one long file leaves enough waiting to make the fleet grow."""
+    scaling = of_kind("ScaledObject")["parascribe-worker"]["spec"]
+    triggers = {trigger["metadata"]["queueName"]: int(trigger["metadata"]["value"]) for trigger in scaling["triggers"]}
+    topology = Topology(prefix=SHARED["RABBITMQ_PREFIX"])
+    assert set(triggers) == {topology.queue(queue) for queue in Queue}
+    asked = environment("parascribe-worker")
+    slots, batch = int(asked["MAX_PARALLEL_WORKERS"]), int(asked["BATCH_SIZE"])
+    assert triggers[topology.queue(Queue.CHUNKS)] < (slots - 1) * batch
+    assert scaling["scaleTargetRef"]["name"] in DEPLOYMENTS
+    assert "replicas" not in of_kind("Deployment")["parascribe-worker"]["spec"]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl; what it would check by reading is above")
+@pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=lambda folder: folder.name)
+def test_kustomize_builds_it(folder):
+    """Patches find what they patch."""
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
