@@ -33,6 +33,8 @@ LANGUAGE_WINDOWS = 3  # speech windows that the language is found from
 HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds
 FULL_SECONDS = 0.5  # between two counts of a task that has as many chunks announced as it may have
 DETECT_SECONDS = 300.0  # for the language of three windows
+AWAY = {"store_unavailable", "storage_unavailable", "storage_full"}  # no attempt is counted, however long that lasts
+AWAY_DELAYS = 5  # times the delay before a second attempt
 
 
 class ClaimLostError(ParascribeError):
@@ -100,15 +102,20 @@ class Preparer:
             await self._clear_up(task)
         except PermanentError as error:
             await self._fail(task, Failure(code=error.code, message=error.message))
-        except StoreUnavailableError as error:
-            await self._sit_out(task, error)
+        except TransientError as error:
+            await (self._sit_out(task, error) if error.code in AWAY else self._failed_attempt(task, error))
         except Exception as error:  # noqa: BLE001 - an unforeseen error is a failed attempt, never a dead worker
             await self._failed_attempt(task, error)
 
-    async def _sit_out(self, task: Task, error: StoreUnavailableError) -> None:
-        """The database was away, which is nobody's fault: give the task back as soon as it answers, and start again."""
+    async def _sit_out(self, task: Task, error: TransientError) -> None:
+        """Something was away or full, which is nobody's fault: give the task back, and start again.
+
+        For the database it was time enough until it answered; blobs are looked for again after a while.
+        """
         log.warning("preparing interrupted", task_id=task.id, error=error.message)
         await until_answered(partial(self._tasks.give_back, task), task_id=task.id)
+        if not isinstance(error, StoreUnavailableError):
+            await asyncio.sleep(AWAY_DELAYS * self._context.settings.retry_delay_seconds)
         await announce(self._context.resources, task.id)
 
     async def _failed_attempt(self, task: Task, error: Exception) -> None:
