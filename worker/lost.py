@@ -103,8 +103,8 @@ class LostWork:
     async def _send_again(self, queue: Queue) -> None:
         lost = [message for message, seconds in self._found[queue] if self._is_lost(message, seconds)]
         lost = lost[: await self._room(queue)] if lost else []
-        await self._herald.send(queue, lost)
-        for message in lost:
+        sent = await self._herald.send(queue, lost)
+        for message in lost[:sent]:
             self._observer.forget(message)  # it may take its time again
 
     def _is_lost(self, message: Message, seconds: float) -> bool:

@@ -38,11 +38,17 @@ async def within(seconds: float, work: "asyncio.Future[Result]") -> Result:
     The clock runs on while a process is stopped or its machine asleep: one long timer would then be over before the
     thread had its time. ``work`` is never cancelled: a thread cannot be.
     """
+    work.add_done_callback(_heard)  # whoever waits may be cancelled before
     for _ in range(TICKS):
         done, _ = await asyncio.wait({work}, timeout=seconds / TICKS)
         if done:
             return work.result()
     raise TimeoutError
+
+
+def _heard(work: "asyncio.Future[Result]") -> None:
+    if not work.cancelled():
+        work.exception()
 
 
 def end_hung_process(run_file: RunFile, **what: object) -> None:
