@@ -56,3 +56,5 @@ def _install(handlers: list[logging.Handler], level: str) -> None:
     root.setLevel(level)
     for noisy in ("pymongo", "asyncio", "httpx", "httpcore", "faster_whisper"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for hopeless in ("aiormq", "aio_pika"):  # a trace for every try to connect; the adapter says it in a sentence, once
+        logging.getLogger(hopeless).setLevel(logging.CRITICAL)

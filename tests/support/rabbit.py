@@ -1,8 +1,9 @@
 """A RabbitMQ node for tests, and what they look at behind the adapter's back."""
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import aio_pika
 import pytest
@@ -10,9 +11,11 @@ from aio_pika.abc import AbstractChannel
 
 from benchmarks.private.rabbit import PrivateRabbit, installed
 from core.adapters.rabbitmq import Pace
+from core.errors import BrokerUnavailableError
+from core.ports import Broker, Message, Queue
 
 # Everything that is a pause in earnest is short; what is a deadline stays long enough for a busy machine.
-QUICK = Pace(probe=0.2, watch=0.2, idle=0.6, first_delay=0.02, longest_delay=0.5)
+QUICK = Pace(probe=0.2, watch=0.2, idle=0.6, fresh=3600.0, first_delay=0.02, longest_delay=0.5)
 
 
 def need_rabbit() -> None:
@@ -35,3 +38,23 @@ async def raw_channel(node: PrivateRabbit) -> AsyncIterator[AbstractChannel]:
     connection = await aio_pika.connect(node.url)
     async with connection, connection.channel() as channel:
         yield channel
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    """Return once it holds; ``TimeoutError`` where it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - what is waited for is in another process
+            await asyncio.sleep(0.02)
+
+
+async def taken(broker: Broker, queue: Queue, message: Message, seconds: float = 15) -> None:
+    """Publish, again and again as a worker's sweeper would, until the broker has taken it."""
+
+    async def sent() -> bool:
+        try:
+            await broker.publish(queue, message)
+        except BrokerUnavailableError:
+            return False
+        return True
+
+    await eventually(sent, seconds)

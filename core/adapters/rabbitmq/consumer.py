@@ -10,13 +10,17 @@ from core.adapters.rabbitmq.driver import QueueMissingError, RefusedError, drivi
 from core.adapters.rabbitmq.inspection import ConsumingLine
 from core.adapters.rabbitmq.keeper import Keeper
 from core.adapters.rabbitmq.pace import Pace
-from core.adapters.rabbitmq.session import Session
+from core.adapters.rabbitmq.session import STALE, Session
 from core.adapters.rabbitmq.topology import Topology
 from core.errors import BrokerUnavailableError
 
 log = structlog.get_logger()
 
 REFUSALS = 3  # in a row, then it is not going to work
+LEADERLESS = (
+    "RabbitMQ answers, but does not let anybody consume {0}. If `rabbitmqctl list_queues name leader state` shows it "
+    "without a leader, delete it: `rabbitmqctl delete_queue {0}`. Its messages are only wake-ups and come again."
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,8 +71,12 @@ class Consumer:
             try:
                 session = await self._open(line)
                 refusals = failures = 0
-                log.warning("consuming anew", queue=self._queue, reason=await self._ended(line, session))
+                reason = await self._ended(line, session)
                 await session.close()
+                if reason == STALE:
+                    continue
+                log.warning("consuming anew", queue=self._queue, reason=reason)
+                await asyncio.sleep(self._ground.pace.deleted)  # it may have been deleted
             except RefusedError as error:
                 refusals, refusal = refusals + 1, error.message
                 log.error("cannot consume", queue=self._queue, reason=refusal, time=refusals)
@@ -82,16 +90,27 @@ class Consumer:
         ground = self._ground
         session = self._session = self._make_session()
         try:
+            await self._declare(line)
             with driving(f"consuming {self._queue}"):
                 async with asyncio.timeout(ground.pace.connect):
-                    await ground.topology.declare(line.connection)
                     await session.open(line.connection.channel(publisher_confirms=False), heed_cancel=ground.watched)
         except BrokerUnavailableError as error:
-            if isinstance(error.__cause__, TimeoutError):
-                ground.keeper.drop(line, error.message)
             await session.close()
+            if isinstance(error.__cause__, TimeoutError) and not line.ending.reached:
+                raise RefusedError(LEADERLESS.format(self._queue)) from error
             raise
         return session
+
+    async def _declare(self, line: ConsumingLine) -> None:
+        """A broker that does not even answer this is away."""
+        try:
+            with driving("declaring the queues"):
+                async with asyncio.timeout(self._ground.pace.connect):
+                    await self._ground.topology.declare(line.connection)
+        except BrokerUnavailableError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                self._ground.keeper.drop(line, error.message)
+            raise
 
     async def _ended(self, line: ConsumingLine, session: Session) -> str:
         """Watch a session until it has to be replaced."""

@@ -15,6 +15,8 @@ class Pace:
     probe: float = 5.0  # between two tries whether the broker takes messages
     watch: float = 10.0  # between two looks at a queue that is consumed
     idle: float = 30.0  # messages wait and none was delivered for this long: the consumer is deaf
+    fresh: float = 20.0  # a consumer that holds nothing and hears nothing for this long is replaced: it may be deaf
+    deleted: float = 0.5  # between a queue's end and its making anew, see ``Topology.declare_again``
     first_delay: float = 0.1  # before connecting again
     longest_delay: float = 5.0
     heartbeat: int = 20  # RabbitMQ advises 5 to 20: https://www.rabbitmq.com/docs/heartbeats

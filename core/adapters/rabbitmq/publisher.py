@@ -87,7 +87,7 @@ class Publisher:
         try:
             await line.send(name, message)
         except PublishError:  # returned: somebody deleted the queue
-            await self._topology.declare(line.connection)
+            await self._topology.declare_again(line.connection, self._pace.deleted)
             await line.send(name, message)
 
     async def _usable(self) -> PublishingLine:
@@ -100,7 +100,11 @@ class Publisher:
         """An alarm goes away by itself; any other silence means that the connection is no good."""
         if await line.blocked():
             raise BrokerUnavailableError(BLOCKED)
-        self._keeper.drop(line, f"RabbitMQ at {self._address.place} has not confirmed a message in time.")
+        self._keeper.drop(
+            line,
+            f"RabbitMQ at {self._address.place} has not confirmed a message in time. If that goes on, look at "
+            "`rabbitmqctl list_queues name leader state`: a queue without a leader has to be deleted.",
+        )
 
     async def _probe(self, line: PublishingLine) -> None:
         """The broker tells of an alarm only those who publish: publish something now and then, to nowhere."""

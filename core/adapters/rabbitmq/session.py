@@ -20,6 +20,7 @@ from core.ports import Handler, Message
 
 log = structlog.get_logger()
 
+STALE = "nothing was delivered for a while"
 Republish = Callable[[Message], Awaitable[None]]
 
 
@@ -82,6 +83,8 @@ class Session:
         if count.consumers == 0:
             return "the broker knows of no consumer"
         idle = time.monotonic() - self._moved
+        if not self._held and idle > self._pace.fresh:
+            return STALE
         if count.ready and self._held < self._prefetch and idle > self._pace.idle:
             return f"{count.ready} messages wait and none was delivered for {idle:.0f} s"
         return None

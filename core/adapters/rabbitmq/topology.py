@@ -5,6 +5,7 @@ processes then use different queues, each drains its own, and the sweeper announ
 deletes the old queues afterwards.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,15 @@ class Topology:
         with driving("declaring the queues"):
             async with connection.channel() as channel:  # of its own: a refusal closes it
                 await self._declare(channel)
+
+    async def declare_again(self, connection: AbstractConnection, pause: float) -> None:
+        """As :meth:`declare`, for a queue that was just found to be gone.
+
+        RabbitMQ 3.10 says that a queue is deleted some 30 ms before it is. Declared within that time it comes back with
+        its old consumers, which it delivers to and which hear nothing. (Measured on 3.10.8.)
+        """
+        await asyncio.sleep(pause)
+        await self.declare(connection)
 
     async def _declare(self, channel: AbstractChannel) -> None:
         exchange = await channel.declare_exchange(self.dead_exchange, ExchangeType.FANOUT, durable=True)
