@@ -6,16 +6,16 @@ acknowledged is on disk. Several machines may share the directory.
 """
 
 import asyncio
-import errno
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.adapters.blobs.faults import disk_translated
 from core.adapters.blobs.folders import make_folder, move_into_place, remove_empty, sync_folder, walk
 from core.adapters.blobs.parts import PARTS, new_part, remove_dead_parts
-from core.errors import BlobNotFoundError, PermanentError, StorageFullError, TransientError
+from core.errors import BlobNotFoundError, PermanentError
 from core.ports import BlobInfo
 
 
@@ -47,7 +47,7 @@ class DirectoryBlobs:
 
     async def get(self, key: str) -> bytes:
         """All of a blob."""
-        with _translated():
+        with disk_translated("the blob directory"):
             try:
                 return await asyncio.to_thread(self._path(key).read_bytes)
             except FileNotFoundError as error:
@@ -57,7 +57,7 @@ class DirectoryBlobs:
     async def local_file(self, key: str, scratch: Path) -> AsyncIterator[Path]:
         """The blob's own file; ``scratch`` is not needed."""
         path = self._path(key)
-        with _translated():
+        with disk_translated("the blob directory"):
             there = await asyncio.to_thread(path.is_file)
         if not there:
             raise BlobNotFoundError(f"There is no blob {key!r} (nothing to put in {scratch}).")
@@ -66,11 +66,11 @@ class DirectoryBlobs:
     async def iterate(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """Every blob under a prefix, folder by folder. A top-level listing first removes what dead writers left."""
         if "/" not in prefix:
-            with _translated():
+            with disk_translated("the blob directory"):
                 await asyncio.to_thread(remove_dead_parts, self._root / PARTS)
         folders = walk(self._path(prefix) if prefix else self._root)
         while True:
-            with _translated():
+            with disk_translated("the blob directory"):
                 files = await asyncio.to_thread(next, folders, None)
             if files is None:
                 return
@@ -79,7 +79,7 @@ class DirectoryBlobs:
 
     async def delete(self, *keys: str) -> None:
         """Remove blobs and the folders that this empties."""
-        with _translated():
+        with disk_translated("the blob directory"):
             await asyncio.to_thread(self._delete, keys)
 
     def _path(self, key: str) -> Path:
@@ -107,17 +107,17 @@ class PartFile:
     """An unfinished file. Implements :class:`core.ports.BlobWriter`."""
 
     def __init__(self, folder: Path) -> None:
-        with _translated():
+        with disk_translated("the blob directory"):
             self._path, self._file = new_part(folder)
 
     async def write(self, data: bytes) -> None:
         """Append. The page cache takes it at memory speed or blocks, so it is done in a thread."""
-        with _translated():
+        with disk_translated("the blob directory"):
             await asyncio.to_thread(self._file.write, data)
 
     def commit(self, target: Path) -> None:
         """Force it to disk and give it its name, which replaces what had that name. Its lock goes last."""
-        with _translated():
+        with disk_translated("the blob directory"):
             self._file.flush()
             os.fsync(self._file.fileno())
             move_into_place(self._path, target)
@@ -129,13 +129,3 @@ class PartFile:
             self._file.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StorageFullError("The disk is full. Free some space, then send it again.") from error
-        raise TransientError(f"The blob directory failed: {error}", code="storage_unavailable") from error

@@ -1,8 +1,9 @@
-"""What goes wrong in an object store, told in sentences. Its own words come as XML inside the driver's message."""
+"""What goes wrong on a disk or in an object store, told in sentences. The latter's own words come as XML."""
 
+import errno
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -14,6 +15,17 @@ _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", 
 _KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"})
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 _MESSAGE_CHARACTERS = 300
+
+
+@contextmanager
+def disk_translated(name: str) -> Iterator[None]:
+    """Turn what the file system raises inside into one of the ``TransientError`` family."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFullError("The disk is full. Free some space, then send it again.") from error
+        raise TransientError(f"{name[0].upper()}{name[1:]} failed: {error}", code="storage_unavailable") from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import obstore
 from obstore.store import MemoryStore
 
-from core.adapters.blobs.faults import Place, translated
+from core.adapters.blobs.faults import Place, disk_translated, translated
 from core.adapters.blobs.object_writer import ObjectWriter, Store
 from core.errors import BlobNotFoundError
 from core.ports import BlobInfo
@@ -66,7 +66,8 @@ class ObjectBlobs:
     @asynccontextmanager
     async def local_file(self, key: str, scratch: Path) -> AsyncIterator[Path]:
         """A copy in ``scratch`` that is removed afterwards."""
-        copy = await asyncio.to_thread(_new_file, scratch)
+        with disk_translated(f"the scratch directory {scratch}"):
+            copy = await asyncio.to_thread(_new_file, scratch)
         try:
             await self._download(key, copy)
             yield copy
@@ -103,7 +104,7 @@ class ObjectBlobs:
         """By ranges, each a request with a deadline of its own: a long file may take long, a stalled one not."""
         async with self._asking():
             size = (await obstore.head_async(self._store, key))["size"]
-        with target.open("wb") as file:
+        with disk_translated(f"the scratch directory {target.parent}"), target.open("wb") as file:
             for start in range(0, size, COPY_BYTES):
                 async with translated(self._place):
                     piece = await obstore.get_range_async(

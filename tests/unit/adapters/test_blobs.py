@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,30 @@ class TestObjects(BlobContract):
     def blobs(self):
         """An empty one."""
         return ObjectBlobs.in_memory()
+
+
+async def test_a_scratch_directory_that_fails_is_told_as_one(tmp_path):
+    """The copy for the decoder is nobody's fault either: a full disk passes, and so may what else is wrong."""
+    blobs = ObjectBlobs.in_memory()
+    await blobs.put("uploads/a", b"audio")
+    (tmp_path / "file").touch()
+    with pytest.raises(TransientError, match="scratch directory") as told:
+        async with blobs.local_file("uploads/a", tmp_path / "file"):
+            pass
+    assert told.value.code == "storage_unavailable"
+
+
+async def test_a_full_scratch_directory_is_a_full_disk(tmp_path, monkeypatch):
+    """/dev/full stands for the copy."""
+    blobs = ObjectBlobs.in_memory()
+    await blobs.put("uploads/a", b"audio")
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (os.open(full, os.O_WRONLY), str(full)))
+    with pytest.raises(StorageFullError):
+        async with blobs.local_file("uploads/a", tmp_path):
+            pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("key", ["../a", "a/../../b", "/etc/passwd", "a//b", "", ".parts/x", "a/./b"])
