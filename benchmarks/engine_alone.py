@@ -1,0 +1,99 @@
+"""The engine and nothing else, in a process of its own: windows from memory, two threads, the batches of a worker.
+
+`python -m benchmarks.engine_alone FOLDER` reads the windows that :func:`save` left there, loads the model that the
+settings name, warms up, and prints one JSON object: seconds and processor seconds that the windows took.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.config import Settings
+from core.engines.registry import build_engine
+from core.models import Options, Pcm, Window
+from core.ports import Engine
+from worker.niceness import give_way
+
+LANGUAGE = "en"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Solo:
+    """What it took. ``texts``: of the windows, in order."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    texts: list[str]
+
+
+class Line:
+    """Windows in order, taken by threads as a worker's slots take them: the last ones are shared evenly."""
+
+    def __init__(self, windows: Sequence[Pcm], *, batch: int, slots: int) -> None:
+        self._left = deque(enumerate(windows))
+        self._batch, self._slots = batch, slots
+        self._lock = threading.Lock()
+
+    def take(self) -> list[tuple[int, Pcm]]:
+        """The next batch; empty at the end."""
+        with self._lock:
+            share = min(self._batch, -(-len(self._left) // self._slots))
+            return [self._left.popleft() for _ in range(share)]
+
+
+def main() -> None:
+    """Print the figures."""
+    settings = Settings()
+    windows = load(Path(sys.argv[1]))
+    engine = build_engine(settings, settings.default_whisper_model)
+    engine.load()
+    transcribe(engine, windows[: settings.slots], settings)
+    print(json.dumps(asdict(transcribe(engine, windows, settings))), flush=True)
+    os._exit(0)  # nothing here is worth an orderly end
+
+
+def transcribe(engine: Engine, windows: Sequence[Pcm], settings: Settings) -> Solo:
+    """All windows on as many threads as a worker has slots, at the priority of those."""
+    options = Options(model=settings.default_whisper_model, language=LANGUAGE, beam_size=settings.beam_size)
+    line = Line(windows, batch=settings.batch, slots=settings.slots)
+    texts = [""] * len(windows)
+
+    def work() -> None:
+        give_way()
+        while batch := line.take():
+            results = engine.transcribe([Window(pcm=pcm) for _, pcm in batch], options)
+            for (index, _), result in zip(batch, results, strict=True):
+                texts[index] = result.text
+
+    threads = [threading.Thread(target=work) for _ in range(settings.slots)]
+    wall, cpu = time.monotonic(), time.process_time()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return Solo(wall_seconds=time.monotonic() - wall, cpu_seconds=time.process_time() - cpu, texts=texts)
+
+
+def save(folder: Path, windows: Sequence[Pcm]) -> None:
+    """Put them where the process finds them."""
+    lengths = np.array([len(pcm) for pcm in windows])
+    np.savez(folder / "windows.npz", lengths=lengths, samples=np.concatenate(windows))
+
+
+def load(folder: Path) -> list[Pcm]:
+    """As they were saved."""
+    with np.load(folder / "windows.npz") as file:
+        ends = np.cumsum(file["lengths"])
+        return [np.ascontiguousarray(pcm) for pcm in np.split(file["samples"], ends[:-1])]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""How much longer does a file take through the whole product than through the engine alone?
+
+`python -m benchmarks.overhead [--audio FILE] [--minutes 30] [--repeat 3] [--json]`
+
+The product: API, worker, RabbitMQ and database as separate processes; the time from the first byte of the upload to the
+end of the task. The engine: the same windows, cut before and held in memory, on as many threads as the worker has
+slots, in a process with nothing else in it. The two take turns, each with the machine for itself; figures are medians.
+``cpu_seconds`` says where the difference goes.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+from benchmarks.engine_alone import LANGUAGE, Solo, save
+from benchmarks.private.fleet import Fleet, Shape, running_fleet
+from benchmarks.private.ground import Ground, standing
+from benchmarks.private.processes import environment
+from benchmarks.recording import SAMPLE, Recording, repeated
+from core.audio.cutting import BLOCK_SAMPLES, Cutter
+from core.audio.decode import DecodeLimits, open_decoder
+from core.config import Settings
+from core.models import Pcm
+from tests.support.live import ROOT
+
+WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
+PATIENCE_SECONDS = 3600.0
+SLOTS = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Whole:
+    """One file through the product. ``cpu_seconds``: by process, children included."""
+
+    wall_seconds: float
+    cpu_seconds: Mapping[str, float]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """Both ways, one after the other."""
+
+    product: Whole
+    engine: Solo
+
+    @property
+    def overhead_percent(self) -> float:
+        """How much longer the product took."""
+        return 100 * (self.product.wall_seconds / self.engine.wall_seconds - 1)
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """All but the texts, rounded."""
+        return {
+            "product_seconds": round(self.product.wall_seconds, 2),
+            "engine_seconds": round(self.engine.wall_seconds, 2),
+            "overhead_percent": round(self.overhead_percent, 2),
+            "product_cpu_seconds": {name: round(value, 2) for name, value in self.product.cpu_seconds.items()},
+            "engine_cpu_seconds": round(self.engine.cpu_seconds, 2),
+        }
+
+
+def main() -> None:
+    """Print a line a turn and a summary."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="parascribe-benchmark-") as name:
+        reference = options.audio.with_suffix(".txt")
+        recording = repeated(options.audio, reference, minutes=options.minutes, folder=Path(name))
+        turns: list[Turn] = []
+        for turn in measure(recording, options.repeat, Path(name), _settings(options)):
+            turns.append(turn)
+            print(json.dumps(turn.line) if options.json else _sentence(turn), flush=True)
+    summary = summarise(turns, recording)
+    print(json.dumps(summary) if options.json else _closing(summary))
+
+
+def measure(recording: Recording, repeat: int, folder: Path, settings: Mapping[str, object]) -> Iterator[Turn]:
+    """Both ways, ``repeat`` times."""
+    windows = asyncio.run(_windows(recording.path))
+    save(folder, windows)
+    for _ in range(repeat):
+        engine = _alone(folder, settings)
+        product = asyncio.run(_product(recording.path, folder, settings))
+        yield Turn(product=product, engine=engine)
+
+
+def summarise(turns: list[Turn], recording: Recording) -> dict[str, Any]:
+    """Medians over the turns."""
+    product = median(turn.product.wall_seconds for turn in turns)
+    engine = median(turn.engine.wall_seconds for turn in turns)
+    cpu = {name: median(turn.product.cpu_seconds[name] for turn in turns) for name in turns[0].product.cpu_seconds}
+    return {
+        "summary": True,
+        "audio_seconds": round(recording.seconds, 1),
+        "cores": len(os.sched_getaffinity(0)),
+        "slots": SLOTS,
+        "windows": len(turns[0].engine.texts),
+        "product_seconds": round(product, 2),
+        "engine_seconds": round(engine, 2),
+        "overhead_percent": round(100 * (product / engine - 1), 2),
+        "product_cpu_seconds": {name: round(value, 2) for name, value in cpu.items()},
+        "engine_cpu_seconds": round(median(turn.engine.cpu_seconds for turn in turns), 2),
+        "same_text": all(_same(turn) for turn in turns),
+    }
+
+
+async def _windows(path: Path) -> list[Pcm]:
+    """What the product will cut the file into."""
+    async with open_decoder(path, DecodeLimits()) as decoder:
+        cutter = Cutter(Settings().cut_plan, asyncio.to_thread)
+        return [pcm async for _, pcm in cutter.cut(decoder.blocks(BLOCK_SAMPLES))]
+
+
+def _alone(folder: Path, settings: Mapping[str, object]) -> Solo:
+    command = [sys.executable, "-P", "-m", "benchmarks.engine_alone", str(folder)]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command, env=environment(settings, PYTHONPATH=path), cwd=folder, check=True, stdout=subprocess.PIPE
+    )
+    return Solo(**json.loads(done.stdout.splitlines()[-1]))
+
+
+async def _product(audio: Path, folder: Path, settings: Mapping[str, object]) -> Whole:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        async with standing(Path(name)) as ground:
+            direct = {"mongo_url": ground.database.url, "rabbitmq_url": ground.rabbit.url}
+            shape = Shape(workers=1, settings={**settings, **direct})
+            async with running_fleet(ground, shape, "overhead") as fleet:
+                await _through(fleet, WARM_UP)
+                return await _measured(ground, fleet, audio)
+
+
+async def _measured(ground: Ground, fleet: Fleet, audio: Path) -> Whole:
+    before = _cpu(ground, fleet)
+    wall, text = await _through(fleet, audio)
+    after = _cpu(ground, fleet)
+    return Whole(wall_seconds=wall, cpu_seconds={name: after[name] - before[name] for name in after}, text=text)
+
+
+async def _through(fleet: Fleet, audio: Path) -> tuple[float, str]:
+    """Seconds from the first byte to the end of the task, and the text."""
+    data = await asyncio.to_thread(audio.read_bytes)
+    began = datetime.now(UTC)
+    params = {"filename": audio.name, "language": LANGUAGE}
+    answer = await fleet.client.ask("POST", "/api/v1/tasks", content=data, params=params)
+    assert answer is not None, "nobody answered"
+    assert answer.status_code == 202, answer.text
+    task_id = str(answer.json()["task_id"])
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (task := await fleet.client.task(task_id) or {})["status"] not in {"completed", "partial", "failed"}:
+        assert time.monotonic() < deadline, task
+        await asyncio.sleep(1.0)  # a poll costs the service milliseconds; the end is read from the task itself
+    assert task["status"] == "completed", task
+    transcript = await fleet.client.transcript(task_id)
+    return (datetime.fromisoformat(task["finished_at"]) - began).total_seconds(), transcript["text"]
+
+
+def _cpu(ground: Ground, fleet: Fleet) -> dict[str, float]:
+    roots = {
+        "worker": fleet.workers[0].pid,
+        "api": fleet.apis[0].pid,
+        "database": ground.database_process.pid,
+        "broker": ground.rabbit.pid or 0,
+    }
+    return {name: _cpu_of(pid) for name, pid in roots.items()}
+
+
+def _cpu_of(pid: int) -> float:
+    """Processor seconds of a process, of those that it has started, and of those that have ended."""
+    root = psutil.Process(pid)
+    times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+    return float(sum(each.user + each.system + each.children_user + each.children_system for each in times))
+
+
+def _same(turn: Turn) -> bool:
+    return " ".join(turn.product.text.split()) == " ".join(" ".join(turn.engine.texts).split())
+
+
+def _settings(options: argparse.Namespace) -> dict[str, object]:
+    return {
+        "engine": options.engine,
+        "models_dir": os.environ.get("MODELS_DIR", str(ROOT / "models")),
+        "max_parallel_workers": SLOTS,
+        "fake_engine": "{}",
+    }
+
+
+def _sentence(turn: Turn) -> str:
+    cpu = ", ".join(f"{name} {value:.1f}" for name, value in turn.product.cpu_seconds.items())
+    return (
+        f"product {turn.product.wall_seconds:7.1f} s   engine alone {turn.engine.wall_seconds:7.1f} s   "
+        f"{turn.overhead_percent:+5.1f} %   (processor seconds: {cpu}; engine alone {turn.engine.cpu_seconds:.1f})"
+    )
+
+
+def _closing(summary: Mapping[str, Any]) -> str:
+    return (
+        f"\n{summary['audio_seconds']:.0f} s of audio in {summary['windows']} windows on {summary['cores']} cores: "
+        f"{summary['product_seconds']:.1f} s through the product, {summary['engine_seconds']:.1f} s through the engine "
+        f"alone: overhead {summary['overhead_percent']:+.1f} %; "
+        + ("texts identical" if summary["same_text"] else "TEXTS DIFFER")
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__.splitlines()[0])
+    parser.add_argument("--audio", type=Path, default=SAMPLE, help="any audio file (default: the sample)")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length to reach by repeating (default: 30)")
+    parser.add_argument("--repeat", type=int, default=3, help="turns (default: 3)")
+    parser.add_argument(
+        "--engine", choices=["faster-whisper", "fake"], default="faster-whisper", help="fake: for tests"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, the last one the summary")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
