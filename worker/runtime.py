@@ -115,6 +115,7 @@ class Worker:
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait({work, broken, retired, stopped}, return_when=asyncio.FIRST_COMPLETED)
         self.ready.clear()  # before anything else: whoever asks hears that no more work is taken
+        log.info("worker leaving", worker=context.worker_id, running=len(self._slots.running))
         await self._wind_down(work, stop_consuming, stopped, retiring=retired.done())
         for waiting in (broken, retired, stopped):
             waiting.cancel()

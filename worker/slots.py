@@ -59,7 +59,7 @@ class Slots:
         self._retirement = retirement
         self.parked: set[tuple[str, int]] = set()  # suspects whose turn has not come
         self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot", initializer=give_way)
-        self._running: list[Batch] = []
+        self.running: list[Batch] = []
 
     async def run(self) -> None:
         """Work until the intake is closed; then the batches under way are ended with."""
@@ -71,7 +71,7 @@ class Slots:
         """Notice, about every second, batches that nobody wants any more: cancelled, deleted or taken over."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for batch in list(self._running):
+            for batch in list(self.running):
                 try:
                     lost = await self._context.resources.chunks.lost(batch.chunks)
                 except TransientError:
@@ -80,7 +80,7 @@ class Slots:
 
     def abandon(self) -> None:
         """Stop between two steps of the engine."""
-        for batch in self._running:
+        for batch in self.running:
             batch.unwanted = True
 
     async def _slot(self) -> None:
@@ -154,7 +154,7 @@ class Slots:
         return arrival, chunk, Window(pcm=pcm)
 
     async def _transcribe(self, batch: Batch) -> None:
-        self._running.append(batch)
+        self.running.append(batch)
         try:
             results = await self._on_thread(batch)
         except asyncio.CancelledError:
@@ -171,7 +171,7 @@ class Slots:
                 self._settler.start(arrival, chunk, result)
             self._retirement.done(len(results))
         finally:
-            self._running.remove(batch)
+            self.running.remove(batch)
 
     async def _after_failure(self, batch: Batch, error: Exception) -> None:
         """One window spoils its batch: alone, the others are none the worse, and still in their first attempt."""

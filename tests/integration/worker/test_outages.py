@@ -76,7 +76,7 @@ async def test_an_unwanted_batch_during_an_outage_does_not_end_the_worker(resour
         cable = Cable(resources.chunks)
         cable.cut = lambda operation: operation == "update_one"
         worker._slots.abandon()
-        await until(lambda: asyncio.sleep(0, worker._slots._running), lambda batches: not batches)
+        await until(lambda: asyncio.sleep(0, worker._slots.running), lambda batches: not batches)
         assert not running.done()
         cable.cut = lambda operation: False
         await some_running(resources, task_id)
