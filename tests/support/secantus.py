@@ -24,9 +24,9 @@ def running_database(storage: Path, port: int | None = None) -> Iterator[str]:
 class Secantus:
     """A database that a test may break and mend: killed and started again on its port, frozen and thawed."""
 
-    def __init__(self, storage: Path, port: int | None = None, *options: str) -> None:
+    def __init__(self, storage: Path, port: int | None = None, *options: str, query: str = "") -> None:
         self.port = port or free_port()
-        self.url = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
+        self.url = f"mongodb://127.0.0.1:{self.port}/?directConnection=true{query}"
         self._command = [
             str(Path(sys.executable).with_name("secantusd-py")),
             *("--port", str(self.port), "--storage-path", str(storage), "--cache-size", "64M", "--log-level", "ERROR"),
@@ -40,6 +40,11 @@ class Secantus:
     def kill(self) -> None:
         """As a crash would."""
         self._child.kill()
+        self._child.wait()
+
+    def stop(self) -> None:
+        """In order."""
+        self._child.terminate()
         self._child.wait()
 
     def freeze(self) -> None:

@@ -13,7 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from core.adapters.mongo.indexes import make_indexes
-from core.adapters.mongo.refusals import brief, lasting, url_refusal
+from core.adapters.mongo.refusals import brief, is_torn, lasting, url_refusal
 from core.errors import StoreUnavailableError
 
 Document = dict[str, Any]
@@ -33,6 +33,8 @@ async def connect(url: str, database: str) -> AsyncIterator[Database]:
     the credentials or an index cannot work. ``w=majority`` and ``journal`` are written out, and stronger than what the
     URL says: an acknowledged write must survive a crash of the server.
     """
+    if is_torn(url):
+        raise url_refusal(url)
     try:
         client: AsyncMongoClient[Document] = AsyncMongoClient(
             url,

@@ -27,9 +27,14 @@ def brief(error: Exception) -> str:
     return re.split(r" \(configured timeouts|, Timeout: |, full error: ", str(error))[0].strip().rstrip(".")
 
 
-def url_refusal(url: str, error: Exception) -> InvalidRequestError:
+def is_torn(url: str) -> bool:
+    """Whether an unescaped / in the password makes the rest of it part of the path, and its start the port."""
+    return "@" in url.partition("://")[2].partition("?")[0].partition("/")[2]
+
+
+def url_refusal(url: str, error: Exception | None = None) -> InvalidRequestError:
     """MONGO_URL cannot be used. What the driver says of it is told only where no piece of the credentials is in it."""
-    said = str(error).strip().rstrip(".")
+    said = str(error or "").strip().rstrip(".")
     reason = f": {said}" if said and not _tells(said, url) else ""
     return _invalid(
         f"MONGO_URL is not a MongoDB address{reason}. It looks like mongodb://user:password@host:27017/?tls=true, and "

@@ -242,11 +242,11 @@ class TaskStore:
             await self._tasks.update_one(ended, {"$set": {"open": False}})
 
     async def mark_deleted(self, task_id: str) -> bool:
-        """Hide a task at once and for good; its remains are removed afterwards. False where there is none."""
+        """Hide a task at once and for good; its remains are removed afterwards. False where none can be seen."""
         with guarded():
             changes: Document = {"$set": {"deleted": True, "open": True, "owner": None}, "$inc": {"fence": 1}}
             changes["$unset"] = {"idempotency": ""}
-            result = await self._tasks.update_one({"_id": task_id}, changes)
+            result = await self._tasks.update_one({"_id": task_id, "deleted": False}, changes)
         return result.matched_count == 1
 
     async def purge(self, task_id: str) -> None:
