@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from core.ports import Broker, Delivery, Message, Queue
 
 
@@ -34,6 +36,38 @@ def note(number: int) -> Message:
 
 class BrokerContract:
     """The rules."""
+
+    @pytest.fixture
+    async def successor(self) -> Broker | None:
+        """The broker as another process has it; None where messages die with theirs."""
+        return None
+
+    async def test_a_broker_that_works_says_so(self, broker: Broker):
+        """There is nothing to tell."""
+        assert await broker.check() is None
+
+    async def test_a_broker_that_works_is_not_broken(self, broker: Broker):
+        """Whoever waits for that goes on waiting."""
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await broker.broken()
+
+    async def test_what_is_unsettled_at_the_end_is_for_others(self, broker: Broker, successor: Broker | None):
+        """A process that goes takes no message with it, but for those that it has settled."""
+        if successor is None:
+            assert broker.volatile
+            return
+        assert not broker.volatile
+        mine, theirs = Hands(), Hands()
+        await broker.consume(Queue.CHUNKS, mine.take, prefetch=5)
+        for number in range(2):
+            await broker.publish(Queue.CHUNKS, note(number))
+        await (await mine.have(2))[0].ack()
+        await broker.close()
+        await mine.deliveries[1].ack()  # too late, and no error
+        await successor.consume(Queue.CHUNKS, theirs.take, prefetch=5)
+        await theirs.have(1)
+        assert theirs.messages == [note(1)]
 
     async def test_a_message_arrives_as_it_was_sent(self, broker: Broker):
         """Task and chunk, on the queue that it was published to and on no other."""

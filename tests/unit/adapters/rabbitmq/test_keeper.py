@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import pytest
 
@@ -39,6 +40,13 @@ class Exchange:
         yield self.opened[-1]
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the others run until it holds."""
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
+
 @pytest.fixture
 def exchange() -> Exchange:
     return Exchange()
@@ -70,8 +78,7 @@ async def test_once_it_is_known_to_be_away_nobody_waits(exchange, keeper):
             await keeper.get()
     up = asyncio.create_task(keeper.up())
     async with asyncio.timeout(5):
-        while exchange.tries < 10:
-            await asyncio.sleep(0.001)
+        await until(lambda: exchange.tries >= 10)
         exchange.refusal = None
         exchange.there.set()
         assert await up is exchange.opened[0]
@@ -83,9 +90,7 @@ async def test_a_line_that_ends_is_replaced_and_waited_for(exchange, keeper):
     exchange.there.set()
     first = await keeper.get()
     first.ending.bring("cut")
-    await asyncio.sleep(0)
-    while keeper.line is first:
-        await asyncio.sleep(0)
+    await until(lambda: keeper.line is not first)
     assert await keeper.get() is exchange.opened[1]
 
 
