@@ -45,6 +45,21 @@ async def test_a_queue_that_is_deleted_is_made_again_and_consumed(broker, rabbit
     await hands.have(1)
 
 
+async def test_a_cancel_from_the_broker_is_heard(rabbit, prefix):
+    """Long before the watchdog would look."""
+    name = Topology(prefix=prefix).queue(Queue.CHUNKS)
+    broker = RabbitBroker(rabbit.url, prefix=prefix, pace=dataclasses.replace(QUICK, watch=3600.0))
+    await broker.start()
+    hands = Hands()
+    await broker.consume(Queue.CHUNKS, hands.take, prefetch=5)
+    await consuming(rabbit, name)
+    async with raw_channel(rabbit) as channel:
+        await channel.queue_delete(name)
+    await taken(broker, Queue.CHUNKS, note(1))
+    await hands.have(1)
+    await broker.close()
+
+
 async def test_without_the_watchdog_a_deleted_queue_ends_consuming(rabbit, prefix):
     """So it is the watchdog, and the ear for cancelling, that mend it."""
     name = Topology(prefix=prefix).queue(Queue.CHUNKS)
