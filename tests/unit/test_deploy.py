@@ -104,6 +104,12 @@ def test_what_lasts_tells_its_health_and_is_started_again(name):
         assert condition == ("service_healthy" if other in LASTING else "service_completed_successfully")
 
 
+def test_what_runs_once_is_waited_for():
+    """By something that lasts: else `docker compose up --wait` takes its end for a failure."""
+    needed = {other for name in LASTING for other in services()[name]["depends_on"]}
+    assert {name for name in services() if name not in LASTING} <= needed
+
+
 def test_workers_can_be_many():
     """Nothing that only one container can have: a name, a port of the host."""
     assert not {"container_name", "ports", "hostname"} & services()["worker"].keys()
