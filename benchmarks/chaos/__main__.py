@@ -8,22 +8,33 @@ scenario does, and which of its waits are shorter than in production, is in docs
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 
+import structlog
+
 from benchmarks.chaos.catalogue import ALL
 from benchmarks.chaos.report import Outcome, as_json, as_text, summary
-from benchmarks.chaos.runner import play_all
+from benchmarks.chaos.runner import play_all, play_guards
 from benchmarks.chaos.scenario import Scenario
 
 
 def main() -> None:
     """Play, print, exit."""
     options = _options()
-    outcomes = asyncio.run(_print_all(play_all(_chosen(options), seed=options.seed, quick=options.quick), options.json))
+    _keep_quiet()
+    play = play_guards if options.guards else play_all
+    outcomes = asyncio.run(_print_all(play(_chosen(options), seed=options.seed, quick=options.quick), options.json))
     closing = summary(outcomes)
     print(as_json(closing) if options.json else closing)
     sys.exit(0 if closing["ok"] else 1)
+
+
+def _keep_quiet() -> None:
+    """What the adapters say in this process is no news: it is we who cut their connections."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 async def _print_all(playing: AsyncIterator[Outcome], json_lines: bool) -> list[Outcome]:
@@ -44,6 +55,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the short form, for CI")
     parser.add_argument("--scenario", nargs="+", choices=[scenario.name for scenario in ALL], metavar="NAME")
+    parser.add_argument(
+        "--guards", action="store_true", help="show that fence, confirms, sweeper and watchdog are each needed"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="one JSON object a line, the last one the summary")
     return parser.parse_args()

@@ -53,6 +53,7 @@ async def broker_wipe(stage: Stage) -> None:
         began = time.monotonic()
         stage.outcome.faults += 1
         open_now = await _progress(stage)
+        stage.expect(bool(open_now), "all had ended before the broker was wiped")
         seconds = await stage.until(lambda then=open_now: _all_moved(stage, then), 2 * RESUME_SECONDS)  # type: ignore[misc]
         stage.recovered(time.monotonic() - began)
         stage.expect(seconds is not None and seconds <= RESUME_SECONDS, "some task did not go on within 60 s")
@@ -96,7 +97,7 @@ SCENARIOS = [
         full=3,
         quick=1,
         # The waits of production: the figure is about them.
-        shape=Shape(settings=REAL, engine={"speed": 8}),
+        shape=Shape(settings=REAL, engine={"speed": 3}),
         guards="sweeper",
     ),
     Scenario(name="queue-deleted", play=queue_deleted, full=20, quick=3, guards="watchdog"),

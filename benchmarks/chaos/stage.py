@@ -37,7 +37,7 @@ class Stage:
     size: int
     quick: bool
     outcome: Outcome
-    patience: float = END_SECONDS  # how long tasks may take to end, once the faults are over
+    patience: float = END_SECONDS  # how long anything may take; short where it is expected never to come
     jobs: list[Job] = field(default_factory=list)
     expected: frozenset[str] = frozenset({"completed"})
     seen: list[SeenTask] = field(default_factory=list)
@@ -116,7 +116,7 @@ class Stage:
 
     async def until(self, holds: Callable[[], Awaitable[bool]], seconds: float) -> float | None:
         """Seconds until it holds; None where it did not in time."""
-        began = time.monotonic()
+        began, seconds = time.monotonic(), min(seconds, self.patience)
         while not await holds():
             if time.monotonic() - began > seconds:
                 return None

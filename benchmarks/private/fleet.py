@@ -19,6 +19,7 @@ from benchmarks.private.ground import Ground
 from benchmarks.private.journal import Journal
 from benchmarks.private.processes import Child, environment
 from benchmarks.private.queues import Queues
+from benchmarks.private.small_disk import SmallDisk, small_disk
 from cli.ports import free_port
 from cli.processes import Program
 from core.adapters.rabbitmq.topology import Topology
@@ -38,6 +39,7 @@ class Shape:
     settings: Mapping[str, object] = field(default_factory=dict)
     worker_settings: Mapping[str, object] = field(default_factory=dict)
     engine: Mapping[str, object] = field(default_factory=dict)  # see core/engines/fake_spec.py
+    disk_megabytes: int = 0  # of the disk that blobs lie on; 0: whatever there is
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,13 +53,14 @@ class Fleet:
     client: Client
     store: Database  # past the relay
     journal: Journal
+    disk: SmallDisk | None = None
     apis: list[Child] = field(default_factory=list)
     workers: list[Child] = field(default_factory=list)
 
     @property
     def blobs(self) -> Path:
-        """Where uploads and audio lie."""
-        return self.folder / "blobs"
+        """Where uploads and audio lie, as we see it."""
+        return self.disk.folder if self.disk else self.folder / "blobs"
 
     def settings(self, **changes: object) -> dict[str, object]:
         """Of every process."""
@@ -67,7 +70,7 @@ class Fleet:
             "mongo_database": self.name,
             "rabbitmq_url": self.ground.broker_url,
             "rabbitmq_prefix": self.name,
-            "storage_url": self.blobs.as_uri(),
+            "storage_url": (self.folder / "blobs").as_uri(),
             "data_dir": self.folder / "data",
             **self.shape.settings,
             **changes,
@@ -143,7 +146,7 @@ class Fleet:
     def _child(self, name: str, script: Path, settings: Mapping[str, object], extra: Mapping[str, str]) -> Child:
         program = Program(
             name=name,
-            command=(sys.executable, "-P", str(script)),
+            command=(*(self.disk.prefix if self.disk else ()), sys.executable, "-P", str(script)),
             environment=environment(self.settings(**settings), **extra),
         )
         return Child(program=program, log=self.folder / f"{name}.log", cwd=self.folder)
@@ -164,6 +167,7 @@ async def running_fleet(ground: Ground, shape: Shape, name: str = "fleet") -> As
     async with AsyncExitStack() as stack:
         mongo = await stack.enter_async_context(AsyncMongoClient[dict[str, Any]](ground.database.url))
         client = await stack.enter_async_context(calling([f"http://127.0.0.1:{port}" for port in ports]))
+        disk = stack.enter_context(small_disk(folder / "blobs", shape.disk_megabytes)) if shape.disk_megabytes else None
         fleet = Fleet(
             ground=ground,
             shape=shape,
@@ -172,6 +176,7 @@ async def running_fleet(ground: Ground, shape: Shape, name: str = "fleet") -> As
             client=client,
             store=mongo[folder.name],
             journal=Journal(folder / "journal"),
+            disk=disk,
         )
         stack.push_async_callback(fleet.close)
         for number, port in enumerate(ports):

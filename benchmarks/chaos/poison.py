@@ -1,0 +1,84 @@
+"""Windows that take their process down, or never come back: they fail alone, and the others hardly notice."""
+
+import time
+
+from benchmarks.chaos.recordings import Recording, recordings
+from benchmarks.chaos.scenario import SHORT, Scenario
+from benchmarks.chaos.stage import Job, Stage
+from benchmarks.private.client import ENDED
+from benchmarks.private.fleet import Shape
+
+ATTEMPTS = 3
+KEPT_SHARE = 0.8
+HANG_DEADLINE_SECONDS = 8.0
+WINDOW = 3  # of the poisonous recording
+POISON = 5000  # its number
+CODES = {"SEGV": "worker_crashed", "HANG": "worker_crashed", "KILL": "worker_lost"}
+
+
+async def poison(stage: Stage) -> None:
+    """One poisonous window at a time among healthy jobs; the same jobs without it are what theirs is compared with."""
+    jobs = 3 if stage.quick else 20
+    kinds = ["SEGV"] if stage.quick else ["SEGV", "HANG", "KILL"]
+    quiet = 0.0 if stage.quick else await _healthy(stage, jobs, None)
+    for number, kind in enumerate(kinds):
+        (bad,) = await recordings([POISON + number])
+        await _arm(stage, bad, kind)
+        job = await stage.send(bad)
+        stage.jobs.remove(job)  # it will be partial, and is looked at here
+        began = time.monotonic()
+        seconds = await _healthy(stage, jobs, kind)
+        await _check(stage, job, kind)
+        stage.outcome.faults += 1
+        stage.recovered(time.monotonic() - began)
+        if quiet:
+            kept = quiet / seconds
+            stage.note(**{f"throughput_kept_{kind.lower()}": round(kept, 3)})
+            stage.expect(kept >= KEPT_SHARE, f"healthy jobs kept {kept:.0%} of their throughput beside {kind}")
+
+
+async def _healthy(stage: Stage, count: int, kind: str | None) -> float:
+    """Seconds for so many healthy jobs."""
+    began = time.monotonic()
+    jobs = await stage.submit(count)
+    for job in jobs:
+        task = await stage.fleet.client.ended(job.task_id, stage.patience)
+        stage.expect(task is not None and task["status"] == "completed", f"a healthy job was harmed by {kind}")
+    return time.monotonic() - began
+
+
+async def _arm(stage: Stage, bad: Recording, kind: str) -> None:
+    """Workers whose engine cannot stand one window."""
+    match = {"match": [bad.windows[WINDOW]]}
+    trouble = {"hang": match} if kind == "HANG" else {"crash": {**match, "signal": kind}}
+    for child in list(stage.fleet.workers):
+        await stage.fleet.replace_worker(child, engine=stage.fleet.engine(**trouble))
+    await stage.fleet.ready()
+
+
+async def _check(stage: Stage, job: Job, kind: str) -> None:
+    """Exactly the poisonous window has failed, for good, and all others of its task are done."""
+    task = await stage.fleet.client.ended(job.task_id, 300.0)
+    chunks = await stage.fleet.client.chunks(job.task_id)
+    failed = [chunk for chunk in chunks if chunk["state"] == "failed"]
+    stage.expect(task is not None and task["status"] in ENDED, f"the task with {kind} never ended: {task}")
+    stage.expect([chunk["index"] for chunk in failed] == [WINDOW], f"other windows failed beside {kind}: {failed}")
+    for chunk in failed:
+        stage.note(**{f"attempts_{kind.lower()}": chunk["attempts"]})
+        stage.expect(chunk["error"]["code"] == CODES[kind], f"{kind} is told as {chunk['error']}")
+        stage.expect(kind == "KILL" or chunk["attempts"] == ATTEMPTS, f"{kind} had {chunk['attempts']} attempts")
+    await stage.fleet.client.http.delete(f"{stage.fleet.client.bases[0]}/api/v1/tasks/{job.task_id}")
+
+
+SCENARIOS = [
+    Scenario(
+        name="poison",
+        play=poison,
+        full=3,
+        quick=1,
+        shape=Shape(
+            settings={**SHORT, "batch_deadline_seconds": HANG_DEADLINE_SECONDS},
+            engine={"speed": 6},
+        ),
+    )
+]
