@@ -63,6 +63,7 @@ lock:
 	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) $(UPGRADE) - pyproject.toml --extra models --extra tiny-en \
 	  --group dev -c requirements.txt -c requirements-build.txt -o requirements-dev.txt
 	printf 'moto[s3]>=5.1\nflask>=3.1\nflask-cors>=6\n' | $(COMPILE) $(UPGRADE) - -o requirements-s3.txt
+	printf 'nvidia-cublas-cu12>=12.4,<13\nnvidia-cudnn-cu12>=9.5,<10\n' | $(COMPILE) $(UPGRADE) - -o requirements-gpu.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
