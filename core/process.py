@@ -23,7 +23,7 @@ EXIT_BROKER = 69  # EX_UNAVAILABLE: consuming cannot be mended from inside; star
 EXIT_HUNG = 70  # EX_SOFTWARE: an engine hung; starting again helps
 EXIT_CONFIG = 78  # EX_CONFIG: started again with the same settings it would fail again
 ENDING = (signal.SIGTERM, signal.SIGINT)
-LEAVING_SECONDS = 4.5  # after the grace, to give back and to close; then the process ends whatever still runs
+LEAVING_SECONDS = 4.7  # after the grace, to give back and to close; then the process ends whatever still runs
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.5, 10.0
 
 

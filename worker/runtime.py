@@ -40,8 +40,10 @@ from worker.turns import Turns
 log = structlog.get_logger()
 
 EVERYTHING = 100_000  # prefetch of a broker in this process: whose turn it is, is decided in the intake
-LEAVE_SECONDS = 3.0  # for all that follows the grace; see core.process.LEAVING_SECONDS
-SETTLE_SECONDS = 1.5  # of these, for results that are being written when the grace is over
+# What follows the grace; together less than core.process.LEAVING_SECONDS. Each has its own, so that the last is tried.
+HAND_BACK_SECONDS = 1.5
+SETTLE_SECONDS = 1.0  # for results that are being written when the grace is over
+GOOD_BYE_SECONDS = 1.5
 CHECK_SECONDS = 2.0
 OPTIONS_KEPT = 256
 
@@ -221,14 +223,10 @@ class Worker:
         await asyncio.wait({work}, timeout=self._context.settings.shutdown_grace_seconds)
         self._slots.abandon()
         work.cancel()
-        try:
-            async with asyncio.timeout(LEAVE_SECONDS):
-                await asyncio.gather(work, handing_back, return_exceptions=True)
-                await self._settling.finish(SETTLE_SECONDS)
-                await self._upkeep.cancel()
-                await self._leave()
-        except TimeoutError:
-            log.warning("not all could be given back in time, others will notice")
+        await _at_most(HAND_BACK_SECONDS, asyncio.gather(work, handing_back, return_exceptions=True))
+        await self._settling.finish(SETTLE_SECONDS)
+        await self._upkeep.cancel()
+        await _at_most(GOOD_BYE_SECONDS, self._leave())
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _hand_back(self, stop_consuming: list[Callable[[], Awaitable[None]]]) -> None:
@@ -253,3 +251,11 @@ class Worker:
             sentence = "The broker is there, and consuming from it failed again and again. This process ends."
             log.error("broker broken", sentence=sentence)
             raise EndError(sentence, EXIT_BROKER)
+
+
+async def _at_most(seconds: float, work: Awaitable[object]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        log.warning("not all could be given back in time, others will notice")

@@ -89,7 +89,7 @@ class FakeEngine:
 
 
 def _hang(hang: Hang, cancelled: Callable[[], bool]) -> None:
-    _sleep(hang.seconds, cancelled)
+    _sleep(hang.seconds, never if hang.deaf else cancelled)
 
 
 def _check(cancelled: Callable[[], bool]) -> None:

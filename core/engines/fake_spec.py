@@ -41,9 +41,10 @@ class Crash(Trouble):
 
 
 class Hang(Trouble):
-    """The engine does not come back, until it is cancelled or ``seconds`` have passed."""
+    """The engine does not come back for ``seconds``, or until it is cancelled; ``deaf``: not even then."""
 
     seconds: float = Field(default=3600.0, gt=0)
+    deaf: bool = False
 
 
 class FakeSpec(_Strict):

@@ -15,13 +15,7 @@ from tests.support.secantus import free_port
 from tests.support.tasks import chunks_of, ended, put_task, until
 from tests.support.worker_process import worker_process
 
-STUCK = """
-import time
-from core.engines.fake import FakeEngine
-from worker.main import main
-FakeEngine._one = lambda self, pcm, cancelled: time.sleep(600)
-main()
-"""
+STUCK = json.dumps({"hang": {"deaf": True}})
 
 
 async def running(resources, task_id):
@@ -54,7 +48,7 @@ async def test_terms_at_random_moments_lose_and_count_nothing(resources, setting
 
 async def test_a_thread_that_is_stuck_does_not_hold_the_process(resources, settings, tmp_path):
     """The engine heeds nothing: gone with 0 soon after the grace, its chunk given back and not counted."""
-    async with worker_process(settings, tmp_path, "-c", STUCK, shutdown_grace_seconds=1) as worker:
+    async with worker_process(settings, tmp_path, fake_engine=STUCK, shutdown_grace_seconds=1) as worker:
         task_id = await put_task(resources, settings, wav(speech(20)))
         await running(resources, task_id)
         code, seconds = await worker.end(signal.SIGTERM)
