@@ -104,7 +104,7 @@ class Settler:
     async def _ended(self, arrival: Arrival) -> None:
         """The message is settled even if the database is away: the sweeper finds what was not written."""
         try:
-            await self._top_up(arrival.task_id)
+            await self._context.credit.go_on(arrival.task_id)
             self._progress.note(arrival.task_id)
         except StoreUnavailableError as error:
             log.warning("credit not handed on, the sweeper will", task_id=arrival.task_id, error=str(error))
@@ -113,12 +113,7 @@ class Settler:
     async def _try_again(self, arrival: Arrival, delay: float) -> None:
         await asyncio.sleep(delay + 0.01)  # the database's clock counts whole milliseconds
         self._context.credit.look_again(arrival.task_id)
-        await self._top_up(arrival.task_id)
-
-    async def _top_up(self, task_id: str) -> None:
-        task = await self._context.resources.tasks.get(task_id)
-        if task is not None:
-            await self._context.credit.top_up(task, cut=task.chunks_cut)
+        await self._context.credit.go_on(arrival.task_id)
 
 
 def _names(chunk: Chunk) -> dict[str, object]:

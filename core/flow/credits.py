@@ -31,6 +31,7 @@ class Credits:
     """
 
     def __init__(self, resources: Resources, *, fleet_seconds: float = 10.0) -> None:
+        self._tasks = resources.tasks
         self._chunks = resources.chunks
         self._fleet = _Fleet(resources, fleet_seconds)
         self.herald = Herald(resources.broker)
@@ -50,17 +51,11 @@ class Credits:
         It counts what is out each time, so whatever went wrong before, too many or too few, is put right by the next.
         True where the limit is reached: those who end a chunk go on from there.
         """
-        lock = self._counting.setdefault(task.id, asyncio.Lock())
-        self._wanted[task.id] = max(cut, self._wanted.get(task.id, 0))
-        async with lock:
-            wanted = self._wanted.pop(task.id, None)
-            if wanted is None:
-                return False  # somebody who waited with us has counted since we asked
-            try:
-                return await self._hand_on(task, wanted)
-            except BaseException:
-                self._wanted.setdefault(task.id, wanted)  # those who wait with us still want it
-                raise
+        return await self._serve(task.id, cut, task)
+
+    async def go_on(self, task_id: str) -> None:
+        """A chunk of the task has ended: as :meth:`top_up`, up to the last chunk that is cut by now."""
+        await self._serve(task_id, 0, None)
 
     async def has_more(self, task: Task) -> bool:
         """Whether chunks of the task are still to be announced, or still to be cut."""
@@ -71,6 +66,20 @@ class Credits:
     def look_again(self, task_id: str) -> None:
         """Chunks before the remembered index may be pending again."""
         self._from.pop(task_id, None)
+
+    async def _serve(self, task_id: str, cut: int, task: Task | None) -> bool:
+        lock = self._counting.setdefault(task_id, asyncio.Lock())
+        self._wanted[task_id] = max(cut, self._wanted.get(task_id, 0))
+        async with lock:
+            wanted = self._wanted.pop(task_id, None)
+            if wanted is None:
+                return False  # somebody who waited with us has counted since we asked
+            try:
+                current = task or await self._tasks.get(task_id)
+                return current is not None and await self._hand_on(current, max(wanted, current.chunks_cut))
+            except BaseException:
+                self._wanted.setdefault(task_id, wanted)  # those who wait with us still want it
+                raise
 
     async def _hand_on(self, task: Task, cut: int) -> bool:
         limit = await self.limit(task)

@@ -1,0 +1,144 @@
+"""Credits: shared by many, exact where a client asks for it, and cheap."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from pymongo import monitoring
+
+from core.flow.credits import Credits
+from core.flow.resources import open_resources
+from core.models import Cut
+from core.states import ChunkState
+from tests.support.audio import speech, wav
+from tests.support.tasks import chunks_of, ended, put_task, until, working
+
+SECOND = 16_000
+MOST_PER_CHUNK = 15.5  # 12 to 13.5 on a busy machine with an instant engine, which never lets a task reach its limit
+
+
+async def cut(resources, settings, count, **options):
+    """A task with so many pending chunks."""
+    task_id = await put_task(resources, settings, b"", **options)
+    task = await resources.tasks.claim(task_id, "preparer")
+    await resources.tasks.start_processing(task, "en", 0.9)
+    cuts = [
+        Cut(index=i, start=i * SECOND, end=(i + 1) * SECOND, core_start=i * SECOND, core_end=(i + 1) * SECOND)
+        for i in range(count)
+    ]
+    await resources.chunks.add(task_id, cuts)
+    await resources.tasks.note_cut(task, count)
+    return task
+
+
+async def test_a_clients_limit_is_kept_by_many_processes(lasting, settings):
+    """However many hand on at the same moment, and nothing stands still: the next look finds room."""
+    for name in ("a", "b", "c"):
+        await lasting.workers.register(name, slots=4, batch=4)
+    task = await cut(lasting, settings, 40, max_parallel_workers=3)
+    everybody = [Credits(lasting) for _ in range(6)]
+    for _ in range(5):
+        await asyncio.gather(*(credit.top_up(task, cut=40) for credit in everybody))
+        assert await lasting.chunks.out(task.id) <= 3
+    await everybody[0].top_up(task, cut=40)
+    assert await lasting.chunks.out(task.id) == 3
+    assert max(lasting.broker.published.values()) == 1
+
+
+async def test_the_fleets_limit_is_overshot_by_little(lasting, settings):
+    """By at most the limit for each process that counts at the same moment; ends of chunks bring it down again."""
+    for name in ("a", "b", "c"):
+        await lasting.workers.register(name, slots=1, batch=1)
+    task = await cut(lasting, settings, 40)
+    await asyncio.gather(*(Credits(lasting).top_up(task, cut=40) for _ in range(3)))
+    out = await lasting.chunks.out(task.id)
+    assert 6 <= out <= 3 * 6
+    await Credits(lasting).top_up(task, cut=40)
+    assert await lasting.chunks.out(task.id) == out
+    assert max(lasting.broker.published.values()) == 1
+
+
+async def test_who_asks_while_another_counts_is_served_by_one_count(lasting, settings):
+    """Eight chunks of a task that end together cost two counts and not eight."""
+    await lasting.workers.register("a", slots=1, batch=4)
+    task = await cut(lasting, settings, 40)
+    counted, out = [], lasting.chunks.out
+    lasting.chunks.out = lambda task_id: counted.append(task_id) or out(task_id)
+    credit = Credits(lasting)
+    await asyncio.gather(*(credit.top_up(task, cut=40) for _ in range(8)))
+    assert len(counted) <= 2
+    assert await out(task.id) == 8
+
+
+async def test_new_workers_raise_the_limit_soon(lasting, settings):
+    """The list of workers is read again once in a while, not at every chunk."""
+    await lasting.workers.register("a", slots=1, batch=1)
+    task = await cut(lasting, settings, 1)
+    credit = Credits(lasting, fleet_seconds=0.1)
+    assert await credit.limit(task) == 2
+    await lasting.workers.register("b", slots=2, batch=2)
+    await until(lambda: credit.limit(task), lambda limit: limit == 10, seconds=2)
+
+
+class Operations(monitoring.CommandListener):
+    """Counts what the database is asked."""
+
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+
+    def started(self, event) -> None:
+        """One command."""
+        target = event.command.get(event.command_name)
+        self.count[f"{event.command_name} {target}"] += 1
+
+    def succeeded(self, event) -> None:
+        """Nothing to note."""
+
+    def failed(self, event) -> None:
+        """Nothing to note."""
+
+
+async def test_a_chunk_costs_few_questions_to_the_database(resources, settings):
+    """From its cutting to its end, upkeep included. ``resources``: others, so that the test's own are not counted."""
+    operations = Operations()
+    calm = settings.model_copy(update={"sweep_seconds": 5.0, "heartbeat_seconds": 10.0, "batch_size": 4})
+    monitoring.register(operations)
+    try:
+        async with open_resources(calm) as counted, working(calm, counted):
+            before = Counter(operations.count)
+            task_id = await put_task(counted, calm, wav(speech(600)))
+            task = await ended(resources, task_id, 120)
+            asked = operations.count - before
+    finally:
+        monitoring._LISTENERS.command_listeners.remove(operations)
+    per_chunk = {name: round(count / task.chunks_total, 2) for name, count in asked.most_common()}
+    assert sum(asked.values()) / task.chunks_total < MOST_PER_CHUNK, per_chunk
+
+
+async def test_one_long_file_is_shared_by_all_workers(lasting, fake, tmp_path):
+    """Each of three has at least a fifth of its chunks, from the time on that it is being cut."""
+    settings = fake(speed=100).model_copy(update={"max_parallel_workers": 1, "batch_size": 2})
+    owners: Counter[str] = Counter()
+    early: Counter[str] = Counter()
+    complete = lasting.chunks.complete
+
+    async def noted(chunk, result):
+        owners[chunk.owner] += 1
+        if (await lasting.tasks.get(chunk.task_id)).chunks_total is None:
+            early[chunk.owner] += 1
+        return await complete(chunk, result)
+
+    lasting.chunks.complete = noted
+    async with working(settings, lasting), working(settings, lasting), working(settings, lasting):
+        task_id = await put_task(lasting, settings, wav(speech(900)))
+        task = await ended(lasting, task_id, 120)
+    assert {chunk.state for chunk in await chunks_of(lasting, task_id)} == {ChunkState.DONE}
+    assert len(owners) == 3
+    assert min(owners.values()) >= 0.2 * task.chunks_total, owners
+    assert len(early) == 3, early
+
+
+@pytest.fixture
+def settings(settings):
+    """Enough time for a busy machine."""
+    return settings.model_copy(update={"dead_after_seconds": 5.0})
