@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from core.adapters.mongo.workers import WorkerInfo
@@ -30,11 +31,13 @@ class Credits:
     kept to: what would break it is taken back before anybody hears of it.
     """
 
-    def __init__(self, resources: Resources, *, fleet_seconds: float = 10.0) -> None:
+    def __init__(
+        self, resources: Resources, *, fleet_seconds: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._tasks = resources.tasks
         self._chunks = resources.chunks
-        self._fleet = _Fleet(resources, fleet_seconds)
-        self.herald = Herald(resources.broker)
+        self._fleet = _Fleet(resources, fleet_seconds, clock)
+        self.herald = Herald(resources.broker, clock=clock)
         self._from: OrderedDict[str, int] = OrderedDict()
         self._wanted: dict[str, int] = {}  # up to which index, by those who wait for a count that has not begun
         self._counting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -115,7 +118,8 @@ class Credits:
 class _Fleet:
     """The workers on the list, read anew once in a while."""
 
-    def __init__(self, resources: Resources, seconds: float) -> None:
+    def __init__(self, resources: Resources, seconds: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._store = resources.workers
         self._seconds = seconds
         self._known: list[WorkerInfo] = []
@@ -123,7 +127,7 @@ class _Fleet:
 
     async def workers(self) -> list[WorkerInfo]:
         """As they were at most so many seconds ago; an empty list is not remembered."""
-        now = time.monotonic()
+        now = self._clock()
         if not self._known or self._read_at is None or now - self._read_at >= self._seconds:
             self._known, self._read_at = await self._store.all(), now
         return self._known

@@ -1,8 +1,9 @@
 """Sending wake-ups. A broker that is away costs one deadline and not one for each: the sweepers send them later."""
 
 import asyncio
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -18,14 +19,17 @@ QUIET_SECONDS = 5.0  # after a failure nothing is sent: a broker that hangs woul
 class Herald:
     """Sends to one broker, and for a while not at all after it failed."""
 
-    def __init__(self, broker: Broker, *, quiet_seconds: float = QUIET_SECONDS) -> None:
+    def __init__(
+        self, broker: Broker, *, quiet_seconds: float = QUIET_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._broker = broker
+        self._clock = clock
         self._quiet_seconds = quiet_seconds
-        self._quiet_until = 0.0
+        self._quiet_until = -math.inf
 
     async def obstacle(self) -> str | None:
         """None where it is worth trying to send; else why not."""
-        if time.monotonic() < self._quiet_until:
+        if self._clock() < self._quiet_until:
             return "The broker did not take a message a moment ago."
         return await self._broker.check()
 
@@ -48,5 +52,5 @@ class Herald:
                 raise failure
         if not failures:
             return None
-        self._quiet_until = time.monotonic() + self._quiet_seconds
+        self._quiet_until = self._clock() + self._quiet_seconds
         return str(failures[0])

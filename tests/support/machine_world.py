@@ -190,7 +190,7 @@ class World:
             blobs=WiredBlobs(self.blobs, wire),
             broker=WiredBroker(self.post, wire),
         )
-        return Process(wire=wire, resources=resources, credit=Credits(resources))
+        return Process(wire=wire, resources=resources, credit=Credits(resources, clock=self.loop.time))
 
     def database_of(self) -> Any:
         """The real one."""
