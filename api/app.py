@@ -7,6 +7,7 @@ from api.availability import Availability
 from api.backlog import Backlog
 from api.bodies import BodyGuard, Patience
 from api.context import Context, Ready, database_there
+from api.lanes import Lanes
 from api.request_log import RequestLog
 from api.routes import health, results, tasks, uploads
 from api.views import PREFIX
@@ -47,6 +48,7 @@ def create_app(
         ready=ready,
         availability=Availability(lambda: resources.tasks.get("availability")),
         backlog=Backlog(lambda: resources.tasks.waiting(limit=settings.max_queued_tasks), settings.max_queued_tasks),
+        lanes=Lanes(),
     )
     for module in (uploads, tasks, results):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(database_there)])

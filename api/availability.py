@@ -12,9 +12,10 @@ from core.errors import StoreUnavailableError
 log = structlog.get_logger()
 
 REQUEST_SECONDS = 3.0  # how long one question of a request to the database may take
-LOOK_SECONDS = 1.0  # between two looks, and for each try of one
-AGAIN_SECONDS = 0.3  # between two looks while it is away
-TRIES = 2  # a process that was held up for a moment finds its first try too late
+EVERY_SECONDS = 1.0  # between two looks; while it is away they follow each other at once
+LOOK_SECONDS = 2.0  # for one look, in which it is asked again where it fails at once
+TURN_SECONDS = 0.1  # of a look: what this process itself is late with counts as one of them at most
+AGAIN_SECONDS = 0.1  # after an answer that is an error
 
 
 class Availability:
@@ -41,9 +42,7 @@ class Availability:
 
     async def look(self) -> bool:
         """Look once."""
-        there = False
-        for _ in range(TRIES):
-            there = there or await self._answers()
+        there = await self._answers()
         if there != self._there:
             log.warning("the database is there again" if there else "the database does not answer")
         self._there = there
@@ -53,15 +52,29 @@ class Availability:
         pause = 0.0
         while True:
             await asyncio.sleep(pause)
-            pause = LOOK_SECONDS if await self.look() else AGAIN_SECONDS
+            pause = EVERY_SECONDS if await self.look() else 0.0
 
     async def _answers(self) -> bool:
+        """Whether it answers in time, in turns of our own loop: a process that was held up must not blame the other."""
+        asking = asyncio.create_task(self._until_answered())
         try:
-            async with asyncio.timeout(2 * LOOK_SECONDS):  # the driver ends it sooner; this one does not rely on that
-                with patience(LOOK_SECONDS):
-                    await self._ask()
-        except (StoreUnavailableError, TimeoutError):
+            for _ in range(round(LOOK_SECONDS / TURN_SECONDS)):
+                if (await asyncio.wait([asking], timeout=TURN_SECONDS))[0]:
+                    return True
             return False
-        except Exception:
-            log.exception("the database answers with something unforeseen")
-        return True
+        finally:
+            asking.cancel()
+            await asyncio.wait([asking])
+
+    async def _until_answered(self) -> None:
+        while True:
+            try:
+                with patience(5 * LOOK_SECONDS):
+                    await self._ask()
+            except StoreUnavailableError:
+                await asyncio.sleep(AGAIN_SECONDS)
+            except Exception:
+                log.exception("the database answers with something unforeseen")
+                return
+            else:
+                return

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Request
 
 from api.availability import REQUEST_SECONDS, Availability
 from api.backlog import Backlog
+from api.lanes import Lanes
 from core.adapters.mongo.client import patience
 from core.config import Settings
 from core.engines.models import ModelStore
@@ -27,6 +28,7 @@ class Context:
     models: ModelStore
     availability: Availability
     backlog: Backlog
+    lanes: Lanes
     ready: Ready | None
 
 

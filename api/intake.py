@@ -1,5 +1,6 @@
 """The bytes of one upload on their way to the blob store: counted, hashed, looked at, never held."""
 
+import asyncio
 import hashlib
 
 from core.audio.sniff import SNIFF_BYTES, sniff
@@ -7,7 +8,7 @@ from core.errors import InvalidRequestError, UploadTooLargeError
 from core.models import Upload
 from core.ports import BlobWriter
 
-BLOCK_BYTES = 256 * 1024  # bytes gathered before a write: every write costs a change of thread
+BLOCK_BYTES = 512 * 1024  # bytes gathered before they are hashed and written: either costs a change of thread
 FORM_SLACK_BYTES = 1024 * 1024  # what a form may have around its file: boundaries, headers and all other fields
 
 
@@ -63,5 +64,4 @@ class Intake:
 
     async def _flush(self) -> None:
         data, self._waiting = bytes(self._waiting), bytearray()
-        self._hash.update(data)
-        await self._blob.write(data)
+        await asyncio.gather(asyncio.to_thread(self._hash.update, data), self._blob.write(data))

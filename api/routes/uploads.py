@@ -24,8 +24,8 @@ RAW = "Send a file as the body"
 async def upload_form(request: Request, response: Response, given: Given) -> TaskBody:
     """`curl -F file=@interview.mp3 -F language=en http://127.0.0.1:8000/api/v1/tasks/upload`"""
     head = _head(request)
-    async with given.backlog.place():
-        return _accepted(await accept_form(given, request.stream(), head), response)
+    async with given.backlog.place(), given.lanes.parts(request.stream()) as body:
+        return _accepted(await accept_form(given, body, head), response)
 
 
 @router.post(
@@ -69,8 +69,8 @@ async def _take(request: Request, given: Context, name: str | None) -> Accepted:
     named = [text for key, text in pairs if key == "filename"]
     options = [(key, text) for key, text in pairs if key != "filename"]
     head = _head(request)
-    async with given.backlog.place():
-        return await accept_raw(given, request.stream(), head, options, filename=named[-1] if named else name)
+    async with given.backlog.place(), given.lanes.parts(request.stream()) as body:
+        return await accept_raw(given, body, head, options, filename=named[-1] if named else name)
 
 
 def _head(request: Request) -> Head:

@@ -19,10 +19,10 @@ from tests.support.secantus import Secantus
 # pymongo leaves a socket unclosed when it is closed while it connects.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
-AT_ONCE_SECONDS = 0.5  # on a machine that is busy with other things
-UNDER_WAY_SECONDS = 4.0
-KNOWN_SECONDS = 8.0
-BACK_SECONDS = 8.0  # the database's own start included
+AT_ONCE_SECONDS = 1.5  # half of what a request waits that nobody refuses; the machine may be busy with other things
+UNDER_WAY_SECONDS = 6.0  # a question waits 3 s here, 10 s elsewhere
+KNOWN_SECONDS = 15.0
+BACK_SECONDS = 10.0  # the start of the database included
 
 Break = Callable[[Secantus], None]
 BREAKS = pytest.mark.parametrize(
@@ -32,6 +32,13 @@ BREAKS = pytest.mark.parametrize(
         pytest.param(Secantus.freeze, Secantus.thaw, id="frozen"),
     ],
 )
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What is left unclosed is found within its test, after its loop has ended."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -50,7 +57,6 @@ async def http(settings: Settings, database: Secantus) -> AsyncIterator[httpx.As
         async for started in serving(server):
             async with httpx.AsyncClient(base_url=started.url, timeout=30) as client:
                 yield client
-    gc.collect()  # so that what is left unclosed is found here
 
 
 async def until(http: httpx.AsyncClient, path: str, status: int, seconds: float) -> httpx.Response:
@@ -94,7 +100,7 @@ async def test_requests_are_refused_at_once_while_the_database_is_away(
         assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
         assert "127.0.0.1" not in answer.text
-    assert time.monotonic() - began < 2 * AT_ONCE_SECONDS
+    assert time.monotonic() - began < AT_ONCE_SECONDS
     assert (await http.get("/livez")).status_code == 200
     checks = (await http.get("/readyz")).json()["checks"]
     assert {name for name, found in checks.items() if found == "ok"} == {"broker", "storage"}

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import math
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from api import availability
 from api.availability import Availability
 from api.backlog import Backlog
 from api.idempotency import parse_key
@@ -79,26 +83,51 @@ async def test_what_comes_in_during_a_count_is_not_forgotten() -> None:
 
 
 class Store:
-    """Answers in turn with what it is told."""
+    """A database that is away, silent or there."""
 
-    def __init__(self, *answers: str) -> None:
-        self.answers = list(answers)
+    failures = 0.0
+    silent = False
 
     async def ask(self) -> None:
-        if self.answers.pop(0) == "late":
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.failures:
+            self.failures -= 1
             raise StoreUnavailableError("away")
 
 
-async def test_one_answer_in_two_is_enough() -> None:
-    """A process that was held up finds one try too late, and the database is there all the same."""
-    watched = Availability(Store("late", "there", "late", "late", "there").ask)
+@pytest.mark.parametrize("broken", [{"failures": math.inf}, {"silent": True}], ids=["refuses", "silent"])
+async def test_what_does_not_answer_is_away_until_it_does(broken: dict[str, float], monkeypatch: Any) -> None:
+    """Refused from the first look that finds it so, and served again from the first that finds it there."""
+    monkeypatch.setattr(availability, "LOOK_SECONDS", 0.2)
+    store = Store()
+    watched = Availability(store.ask)
     watched.check()
-    assert await watched.look()
+    vars(store).update(broken)
     assert not await watched.look()
     with pytest.raises(StoreUnavailableError):
         watched.check()
+    vars(store).clear()
     assert await watched.look()
     watched.check()
+
+
+async def test_a_connection_that_breaks_is_not_a_database_that_is_away() -> None:
+    """It is asked again within the same look."""
+    store = Store()
+    store.failures = 1
+    assert await Availability(store.ask).look()
+
+
+async def test_a_process_that_was_held_up_does_not_blame_the_database() -> None:
+    """The answer came meanwhile, but the clock had run out before anybody could look at it."""
+
+    async def ask() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            time.sleep(0.8)  # noqa: ASYNC251 - the loop stands still, as it does where there is no processor
+
+    assert await Availability(ask).look()
 
 
 async def test_a_database_that_is_broken_otherwise_is_there() -> None:
