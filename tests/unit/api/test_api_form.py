@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api.faults import BrokenFormError, InvalidFieldsError, WrongBodyTypeError
 from api.form import MAX_FIELD_BYTES, MAX_FIELDS, UploadForm
-from api.intake import FORM_SLACK_BYTES, Intake
+from api.intake import BLOCK_BYTES, FORM_SLACK_BYTES, Intake
 from api.multipart import FormReader, boundary_of
 from core.errors import InvalidRequestError, StorageFullError, UnsupportedMediaError, UploadTooLargeError
 
@@ -182,7 +182,7 @@ async def test_every_write_is_waited_for() -> None:
 
     intake = Intake(Full(), LIMIT)
     with pytest.raises(StorageFullError):
-        await intake.add(MEDIA + bytes(300_000))
+        await intake.add(MEDIA + bytes(BLOCK_BYTES))
 
 
 @pytest.mark.parametrize(
