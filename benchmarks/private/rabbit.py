@@ -104,6 +104,9 @@ class PrivateRabbit:
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_SECONDS
+        while not all(state == "T" for state in self._thread_states()) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def resume(self) -> None:
         """Go on after :meth:`pause`."""
@@ -178,6 +181,15 @@ class PrivateRabbit:
         assert self._server is not None, "started before"
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._server.pid, number)
+
+    def _thread_states(self) -> Iterator[str]:
+        """``T`` is stopped. A busy process goes on for a moment after the signal. Empty where there is no ``/proc``."""
+        assert self._server is not None, "started before"
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ProcessLookupError):
+                if os.getpgid(int(process.name)) == self._server.pid:
+                    for thread in process.glob("task/*/stat"):
+                        yield thread.read_text().rpartition(")")[2].split()[0]
 
     def _reap(self, seconds: float) -> bool:
         """Forget a server that has ended, all of its process group."""

@@ -76,7 +76,7 @@ class Consumer:
                 if reason == STALE:
                     continue
                 log.warning("consuming anew", queue=self._queue, reason=reason)
-                await asyncio.sleep(self._ground.pace.deleted)  # it may have been deleted
+                await asyncio.sleep(self._ground.pace.deleted)  # as ``Topology.declare_again``
             except RefusedError as error:
                 refusals, refusal = refusals + 1, error.message
                 log.error("cannot consume", queue=self._queue, reason=refusal, time=refusals)

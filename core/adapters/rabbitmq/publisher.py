@@ -115,7 +115,9 @@ class Publisher:
                     async with asyncio.timeout(self._pace.publish):
                         await line.send(self._topology.nowhere, Message(task_id="probe"), mandatory=False)
             except BrokerUnavailableError as error:
-                if not await line.blocked():
+                if not isinstance(error.__cause__, TimeoutError):
+                    line.ending.bring(error.message)
+                elif not await line.blocked():
                     self._keeper.drop(line, error.message)
             await asyncio.sleep(self._pace.probe)
 

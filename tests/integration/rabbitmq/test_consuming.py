@@ -1,5 +1,6 @@
 """Consuming goes on, whatever the broker does to a consumer; and settling does no harm."""
 
+import asyncio
 import dataclasses
 
 import aio_pika
@@ -211,16 +212,19 @@ async def test_a_stopped_consumer_can_still_settle(broker):
 
 async def test_stopping_lets_the_handler_come_to_its_end(broker):
     """A handler that is writing something down is not cut off, and its message is not given to another meanwhile."""
-    ended: list[Delivery] = []
-    hands = Hands()
+    go, ended, hands = asyncio.Event(), [], Hands()
 
     async def take(delivery: Delivery) -> None:
         await hands.take(delivery)
-        await broker.ready(Queue.CHUNKS)  # some round trips
+        await go.wait()
         ended.append(delivery)
 
     stop = await broker.consume(Queue.CHUNKS, take, prefetch=1)
     await broker.publish(Queue.CHUNKS, note(1))
     await hands.have(1)
-    await stop()
-    assert len(ended) == 1
+    stopping = asyncio.create_task(stop())
+    done, _ = await asyncio.wait({stopping}, timeout=0.5)
+    assert not done
+    go.set()
+    await stopping
+    assert ended == hands.deliveries

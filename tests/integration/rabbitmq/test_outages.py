@@ -51,7 +51,7 @@ async def test_with_its_data_gone_everything_is_declared_again(broker, rabbit):
 
 async def test_a_frozen_broker_holds_nobody_up_for_long(rabbit, prefix):
     """The first waits for its deadline, those after it are told at once; thawed, it is used again."""
-    pace = dataclasses.replace(QUICK, publish=1.0, ask=0.5, connect=2.0)
+    pace = dataclasses.replace(QUICK, publish=1.0, ask=0.5, connect=2.0, probe=3600.0)
     broker = RabbitBroker(rabbit.url, prefix=prefix, pace=pace)
     await broker.publish(Queue.CHUNKS, note(0))
     await broker.ready(Queue.CHUNKS)
@@ -99,15 +99,15 @@ def _restart(rabbit: PrivateRabbit) -> None:
 
 async def test_closing_beside_a_frozen_broker_ends(rabbit, prefix):
     """A process that is told to stop stops."""
-    broker = RabbitBroker(rabbit.url, prefix=prefix, pace=dataclasses.replace(QUICK, close=1.0, ask=0.5))
+    broker = RabbitBroker(rabbit.url, prefix=prefix, pace=dataclasses.replace(QUICK, close=0.2, ask=0.2))
     hands = Hands()
     await broker.consume(Queue.CHUNKS, hands.take, prefetch=1)
     await broker.publish(Queue.CHUNKS, note(1))
     await hands.have(1)
     rabbit.pause()
     try:
-        async with asyncio.timeout(8):
-            await hands.deliveries[0].ack()
+        await hands.deliveries[0].ack()
+        async with asyncio.timeout(1.9):  # the driver alone would wait for 2 s
             await broker.close()
     finally:
         rabbit.resume()

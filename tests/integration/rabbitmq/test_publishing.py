@@ -112,6 +112,25 @@ async def test_nobody_there_is_no_error_at_start(prefix):
     assert time.monotonic() - began < 2
 
 
+async def test_somebody_who_never_answers_is_no_hang(prefix):
+    """A port that is open and silent: a frozen broker, or something else altogether."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pace = dataclasses.replace(QUICK, connect=0.3)
+    broker = RabbitBroker(f"amqp://guest:guest@127.0.0.1:{port}/", prefix=prefix, pace=pace)
+    async with asyncio.timeout(10):
+        await broker.start()
+        assert "no answer" in await broker.check()
+        await broker.close()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_queues_of_another_make_are_told_and_end_the_process(rabbit, prefix):
     """Three refusals in a row: consuming cannot be mended. The sentence says what to do."""
     name = Topology(prefix=prefix).queue(Queue.TASKS)
