@@ -1,6 +1,6 @@
 """Break the distributed form on a seeded schedule, and check that nothing that was accepted is lost.
 
-`python -m benchmarks.chaos [--quick] [--scenario NAME ...] [--guards] [--seed N] [--json]`
+`python -m benchmarks.chaos [--quick] [--scenario NAME ...] [--guards] [--lanes N] [--seed N] [--json]`
 
 Every scenario prints a line, the last line is the summary; the exit code is 1 where a promise was broken. What each
 scenario does, and which of its waits are shorter than in production, is in docs/reference/chaos.md.
@@ -19,16 +19,24 @@ from benchmarks.chaos.report import Outcome, as_json, as_text, summary
 from benchmarks.chaos.runner import play_all, play_guards
 from benchmarks.chaos.scenario import Scenario
 
+QUICK_LANES = 2
+
 
 def main() -> None:
     """Play, print, exit."""
     options = _options()
     _keep_quiet()
-    play = play_guards if options.guards else play_all
-    outcomes = asyncio.run(_print_all(play(_chosen(options), seed=options.seed, quick=options.quick), options.json))
+    outcomes = asyncio.run(_print_all(_playing(options), options.json))
     closing = summary(outcomes)
     print(as_json(closing) if options.json else closing)
     sys.exit(0 if closing["ok"] else 1)
+
+
+def _playing(options: argparse.Namespace) -> AsyncIterator[Outcome]:
+    if options.guards:
+        return play_guards(_chosen(options), seed=options.seed, quick=options.quick)
+    lanes = options.lanes or (QUICK_LANES if options.quick else 1)
+    return play_all(_chosen(options), seed=options.seed, quick=options.quick, lanes=lanes)
 
 
 def _keep_quiet() -> None:
@@ -58,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--guards", action="store_true", help="show that fence, confirms, sweeper and watchdog are each needed"
     )
+    parser.add_argument("--lanes", type=int, help="how many scenarios at once; by default 1, in the quick form 2")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="one JSON object a line, the last one the summary")
     return parser.parse_args()

@@ -11,6 +11,7 @@ from benchmarks.chaos import (
     owners,
     poison,
     quiet,
+    sharing,
     uploads,
     workers,
 )
@@ -29,4 +30,5 @@ ALL: list[Scenario] = [
     *cancelling.SCENARIOS,
     *disk.SCENARIOS,
     *outages.SCENARIOS,
+    *sharing.SCENARIOS,
 ]

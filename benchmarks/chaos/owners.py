@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.chaos.invariants import check_text
 from benchmarks.chaos.scenario import REAL, SHORT, Scenario
 from benchmarks.chaos.stage import Stage
 from benchmarks.private.fleet import Shape
@@ -40,7 +41,9 @@ async def zombies(stage: Stage) -> None:
     finally:
         feeding.cancel()
         await asyncio.gather(feeding, return_exceptions=True)
-    stage.note(stale_writes_refused=tally.refused)
+    changed = [task.task_id for task in await stage.ended() if check_text(task)]
+    stage.note(stale_writes_refused=tally.refused, changed_transcripts=len(changed))
+    stage.expect(not changed, f"stale results are in the transcripts of {len(changed)} tasks")
     stage.expect(tally.refused == stage.size, f"not every zombie wrote and was refused: {tally.missed[:3]}")
 
 
@@ -66,7 +69,7 @@ async def _zombie(stage: Stage, number: int, tally: Tally) -> None:
         refused = await stage.until(lambda: _printed(child, STALE), 3.0)
         tally.refused += refused is not None
         if refused is None:
-            tally.missed.append(f"{claim['_id']} of {child.name}: {child.printed()[-1500:]}")
+            tally.missed.append(f"{claim['_id']} of {child.name}: {child.printed()[-500:]}")
     finally:
         child.kill()
         await fleet.dismiss(child)

@@ -13,7 +13,7 @@ from core.ports import Queue
 
 JOBS = 20
 SLOTS, BATCH = 2, 2  # as in the settings
-BACK_SECONDS = 5.0
+BACK_SECONDS, QUICK_BACK_SECONDS = 5.0, 20.0  # the quick form shares its machine with other scenarios
 STOP_MARGIN_SECONDS = 5.0
 
 
@@ -55,7 +55,8 @@ async def engine_crash(stage: Stage) -> None:
     times = [first.after(child, exit_.at) for child, exit_ in crashes]
     stage.outcome.recoveries = [seconds for seconds in times if seconds is not None]
     stage.expect(len(crashes) == stage.size, f"{len(crashes)} crashes instead of {stage.size}")
-    stage.expect(max(stage.outcome.recoveries, default=0) <= BACK_SECONDS, "a worker was back too late")
+    allowed = QUICK_BACK_SECONDS if stage.quick else BACK_SECONDS
+    stage.expect(max(stage.outcome.recoveries, default=0) <= allowed, "a worker was back too late")
 
 
 async def sigterm(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """APIs and workers as processes, each worker as if on a machine of its own, on one ground."""
 
 import asyncio
+import fcntl
 import json
 import sys
 import time
@@ -101,10 +102,9 @@ class Fleet:
         await child.end()
 
     def identity(self, child: Child) -> str | None:
-        """The id under which a worker is listed and owns, as its run file has it; None while it starts."""
-        files = list((self.folder / child.name / "workers").glob("*.run"))
-        newest = max(files, key=lambda path: path.stat().st_ctime_ns, default=None)
-        return newest.stem if newest else None
+        """The id under which a worker is listed and owns, as its locked run file has it; None while it starts."""
+        folder = self.folder / child.name / "workers"
+        return next((path.stem for path in folder.glob("*.run") if _is_locked(path)), None)
 
     async def add_api(self, name: str, port: int) -> Child:
         """One more API, on a port that it keeps."""
@@ -185,3 +185,15 @@ async def running_fleet(ground: Ground, shape: Shape, name: str = "fleet") -> As
             await fleet.add_worker(f"worker-{number}")
         await fleet.ready()
         yield fleet
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether the process that wrote it lives."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False

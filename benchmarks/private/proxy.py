@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from cli.ports import free_port
 
 BLOCK = 65_536
 HOST = "127.0.0.1"
+NO_LINGER = struct.pack("ii", 1, 0)  # closing resets the connection, see socket(7)
 
 Loses = Callable[[bytes], bool]  # of a request's first bytes: whether its answer is to be lost
 
@@ -27,10 +30,14 @@ class _Pair:
     server: asyncio.StreamWriter
     request: bytes = b""  # the first bytes of what the client sent last
     left: int | None = None  # bytes from the client until it breaks off
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     def abort(self) -> None:
         """Reset both sides."""
         for side in (self.client, self.server):
+            connection = side.get_extra_info("socket")
+            if connection is not None and connection.fileno() >= 0:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             side.transport.abort()
 
 
@@ -62,6 +69,7 @@ class Proxy:
         if listener is not None:
             listener.close()
         self.cut()
+        await asyncio.gather(*(pair.gone.wait() for pair in list(self._pairs)))
         if listener is not None:
             await listener.wait_closed()
 
@@ -114,7 +122,9 @@ class Proxy:
             pass
         finally:
             pair.abort()
+            await asyncio.gather(writer.wait_closed(), to_server.wait_closed(), return_exceptions=True)
             self._pairs.discard(pair)
+            pair.gone.set()
 
     async def _requests(self, reader: asyncio.StreamReader, pair: _Pair) -> None:
         while data := await reader.read(BLOCK):

@@ -22,9 +22,13 @@ class SmallDisk:
 
     def fill(self, leave_bytes: int) -> None:
         """Take all but so many bytes."""
-        free = shutil.disk_usage(self.folder).free
         with (self.folder / "filler").open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, free - leave_bytes))
+            while True:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(self.folder).free - leave_bytes))
+                except OSError:  # somebody was faster
+                    continue
+                return
 
     def free(self) -> None:
         """Give them back."""
