@@ -28,11 +28,14 @@ ANSWER_SECONDS = 5.0  # the broker is waited for 2 s
 class Away(MemoryBroker):
     """A broker that says of itself that it is away."""
 
+    asked = 0
+
     async def check(self) -> str | None:
         return "The broker is away."
 
     async def publish(self, queue: Queue, message: Message) -> None:
-        raise BrokerUnavailableError("It was asked all the same.")
+        self.asked += 1
+        raise BrokerUnavailableError("It is away.")
 
 
 class Hanging(MemoryBroker):
@@ -104,12 +107,14 @@ async def test_a_full_backlog_is_told_and_ends(full: ApiServer, resources: Resou
 
 async def test_uploads_are_accepted_while_the_broker_is_away(settings: Settings, resources: Resources) -> None:
     """Up to the limit; nobody asks a broker that is known to be away, and readiness tells of it."""
-    async with client_of(settings, resources, broker=Away()) as client:
+    broker = Away()
+    async with client_of(settings, resources, broker=broker) as client:
         answers = [await client.put("/api/v1/tasks", content=MEDIA) for _ in range(MOST + 1)]
         assert [answer.status_code for answer in answers] == [202] * MOST + [503]
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()["checks"]["broker"]) == (503, "The broker is away.")
         assert (await client.get("/livez")).status_code == 200
+    assert broker.asked == 0
 
 
 async def test_a_broker_that_hangs_is_not_waited_for(settings: Settings, resources: Resources) -> None:

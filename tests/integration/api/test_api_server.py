@@ -83,6 +83,22 @@ async def test_a_full_disk_is_told_and_leaves_nothing(settings: Settings, resour
     assert await resources.tasks.newest() == []
 
 
+@pytest.mark.parametrize("request_line", ["PUT /api/v1/tasks", "POST /api/v1/tasks/upload"])
+async def test_what_the_disk_has_no_room_for_is_refused_unread(
+    settings: Settings, resources: Resources, request_line: str
+) -> None:
+    """507 by the Content-Length alone: not one byte of the body was sent."""
+    large = settings.model_copy(update={"max_upload_bytes": 10**18})
+    async for server in serving(ApiServer(create_app(large, resources), large)):
+        wire = await Wire.to(server)
+        head = f"{request_line} HTTP/1.1\nHost: x\nContent-Length: {10**17}\n"
+        await wire.say(
+            head + "Content-Type: " + ("multipart/form-data; boundary=B" if "upload" in request_line else "audio/wav")
+        )
+        assert (await wire.rest()).startswith(b"HTTP/1.1 507")
+        await wire.close()
+
+
 class FullBlobs:
     """The directory's own unfinished file, on a device that has no room."""
 

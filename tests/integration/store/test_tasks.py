@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.models import Coverage, CutPlan, Failure, Options, Task, Upload
+from core.models import Coverage, CutPlan, Failure, Idempotency, Options, Task, Upload
 from core.states import TASK_ENDED, TaskStatus
 
 MONDAY = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -187,3 +187,25 @@ async def test_tasks_that_ended_long_ago_have_expired(resources):
     assert [task.id for task in await tasks.expired(later)] == ["first", "second"]
     assert [task.id for task in await tasks.expired(later, limit=1)] == ["first"]
     assert await tasks.expired(datetime.now(UTC) - timedelta(hours=1)) == []
+
+
+async def test_a_key_has_one_task_until_it_is_forgotten(resources):
+    """A second insert with it is refused; it goes with the mark of deletion, before the document does."""
+    tasks, known = resources.tasks, Idempotency(key="k", fingerprint="f", language="en")
+    assert await tasks.insert(replace(a_task("t"), idempotency=known))
+    assert await tasks.insert(replace(a_task("u"), idempotency=known)) is False
+    assert await tasks.insert(a_task("v"))
+    assert await tasks.by_key("k") == replace(a_task("t"), idempotency=known)
+    await tasks.mark_deleted("t")
+    assert await tasks.by_key("k") is None
+    assert await tasks.insert(replace(a_task("u"), idempotency=known))
+    await tasks.forget_key("u")
+    assert await tasks.get("u") == a_task("u")
+
+
+async def test_tasks_that_wait_are_counted_up_to_a_limit(resources):
+    """Only those that nobody has started on."""
+    for number in range(5):
+        await resources.tasks.insert(a_task(f"t{number}"))
+    await resources.tasks.claim("t0", "me")
+    assert (await resources.tasks.waiting(limit=10), await resources.tasks.waiting(limit=3)) == (4, 3)
