@@ -25,6 +25,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.ending import end_in_order
 from benchmarks.engine_alone import LANGUAGE, Solo, save
 from benchmarks.private.fleet import Fleet, Shape, running_fleet
 from benchmarks.private.ground import Ground, standing
@@ -77,6 +78,7 @@ class Turn:
 def main() -> None:
     """Print a line a turn and a summary."""
     options = _options()
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="parascribe-benchmark-") as name:
         reference = options.audio.with_suffix(".txt")
         recording = repeated(options.audio, reference, minutes=options.minutes, folder=Path(name))
