@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure
 from core.adapters.mongo import TaskStore, connect
 from core.adapters.mongo.client import patience
 from core.adapters.mongo.indexes import INDEXES
-from core.adapters.mongo.refusals import lasting
+from core.adapters.mongo.refusals import lasting, url_refusal
 from core.errors import InvalidRequestError, StoreUnavailableError
 from tests.support.secantus import Secantus, free_port
 
@@ -76,6 +76,7 @@ async def test_writes_are_acknowledged_by_a_majority_and_its_journals(settings):
     [
         f"mongodb://me:{PASSWORD}@host:27017/",
         f"mongodb://me:{PASSWORD}@host:port/",
+        "mongodb://me:123/w0rd@host/",
         "mongodb://me:s3cret@w0rd@host/",
         "mongodb://me:s3cret%@host/",
         "mongodb://me:s3cret@host:99999/",
@@ -89,6 +90,15 @@ async def test_writes_are_acknowledged_by_a_majority_and_its_journals(settings):
 async def test_a_url_that_is_none_is_refused_without_its_password(url):
     """One sentence that says what one looks like."""
     assert "mongodb://user:password@host:27017/" in await refusal_of(url)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("Port 's3cret' is no number.", False), ("The option tls must be true or false.", True)]
+)
+def test_what_the_driver_says_is_told_where_it_holds_no_secret(said, told):
+    """Whatever later drivers say."""
+    message = url_refusal("mongodb://me:s3cret@host/", ValueError(said)).message
+    assert (said.rstrip(".") in message, "s3cret" in message) == (told, False)
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1"])

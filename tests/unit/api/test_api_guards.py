@@ -123,9 +123,9 @@ async def test_a_process_that_was_held_up_does_not_blame_the_database() -> None:
     """The answer came meanwhile, but the clock had run out before anybody could look at it."""
 
     async def ask() -> None:
-        for _ in range(3):
+        for _ in range(5):
             await asyncio.sleep(0.01)
-            time.sleep(0.8)  # noqa: ASYNC251 - the loop stands still, as it does where there is no processor
+            time.sleep(0.7)  # noqa: ASYNC251 - the loop stands still, as it does where there is no processor
 
     assert await Availability(ask).look()
 
