@@ -76,7 +76,7 @@ async def test_writes_are_acknowledged_by_a_majority_and_its_journals(settings):
     [
         f"mongodb://me:{PASSWORD}@host:27017/",
         f"mongodb://me:{PASSWORD}@host:port/",
-        "mongodb://me:123/w0rd@host/",
+        "mongodb://me:123/w0rd@host",
         "mongodb://me:s3cret@w0rd@host/",
         "mongodb://me:s3cret%@host/",
         "mongodb://me:s3cret@host:99999/",
