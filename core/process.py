@@ -24,6 +24,7 @@ EXIT_HUNG = 70  # EX_SOFTWARE: an engine hung; starting again helps
 EXIT_CONFIG = 78  # EX_CONFIG: started again with the same settings it would fail again
 ENDING = (signal.SIGTERM, signal.SIGINT)
 LEAVING_SECONDS = 4.7  # after the grace, to give back and to close; then the process ends whatever still runs
+CLOSING_SECONDS = 2.0  # of these, for connections to be closed once all that matters is done
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.5, 10.0
 
 
@@ -68,6 +69,7 @@ async def _run(body: Body, settings: Settings) -> None:
     async with resources_when_there(settings, stop) as resources:
         if resources is not None:
             await body(settings, resources, stop)
+        asyncio.get_running_loop().call_later(CLOSING_SECONDS, _end_well)  # what is to be closed must not hold us up
 
 
 @asynccontextmanager
@@ -118,6 +120,12 @@ def on_signal(stop: Callable[[], None]) -> None:
 def _end_at_last(seconds: float) -> None:
     """Says where every thread is, and exits with 1. It needs neither the event loop nor the interpreter's lock."""
     faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+def _end_well() -> None:
+    log.warning("closing takes too long, ended without it")
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _end_at_once(number: int, _frame: object) -> None:

@@ -10,6 +10,8 @@ from core.errors import TransientError
 
 log = structlog.get_logger()
 
+TELLINGS, TELLING_SECONDS = 4, 0.25
+
 
 class Jobs:
     """A set of running coroutines. One that fails is logged and costs nobody else anything."""
@@ -19,7 +21,7 @@ class Jobs:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run in the background."""
-        task = asyncio.create_task(_logged(work))
+        task = asyncio.create_task(_logged(work), name=_name(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -30,11 +32,14 @@ class Jobs:
         await self.cancel()
 
     async def cancel(self) -> None:
-        """Cancel all of them and wait until they have ended."""
-        tasks = list(self._tasks)
+        """Cancel all of them and wait until they have ended. A driver may swallow that once: they are told again."""
+        tasks = set(self._tasks)
+        for _ in range(TELLINGS):
+            for task in tasks:
+                task.cancel()
+            tasks = (await asyncio.wait(tasks, timeout=TELLING_SECONDS))[1] if tasks else tasks
         for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            log.warning("background work does not end", work=task.get_name())
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

@@ -254,8 +254,8 @@ class Worker:
 
 
 async def _at_most(seconds: float, work: Awaitable[object]) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await work
-    except TimeoutError:
+    working = asyncio.ensure_future(work)
+    await asyncio.wait({working}, timeout=seconds)
+    if not working.done():
         log.warning("not all could be given back in time, others will notice")
+        working.cancel()  # and is not waited for

@@ -111,8 +111,32 @@ async def test_readiness_ends_first(resources, settings, tmp_path):
         assert answer.json()["checks"]["worker"] != "ok"
         assert (await http.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
         assert (await worker.end())[0] == 0
-    assert {chunk.state for chunk in await chunks_of(resources, task_id)} == {ChunkState.DONE}
+    assert {chunk.state for chunk in await chunks_of(resources, task_id)} == {ChunkState.DONE}, worker.log.read_text()
 
 
 if sys.platform != "linux":
     pytestmark = pytest.mark.skip(reason="signals and processes are looked at as Linux shows them")
+
+
+NEVER_CLOSING = """
+import asyncio, contextlib
+from core import process
+from core.flow.resources import open_resources
+
+async def done(settings, resources, stop):
+    async def stay():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(600)
+    resources.broker._consumers.add(asyncio.create_task(stay()))
+    await asyncio.sleep(0)
+
+process.run(done)
+"""
+
+
+async def test_a_connection_that_does_not_close_holds_nothing_up(settings, tmp_path):
+    """All that matters is done: the process ends with 0."""
+    async with worker_process(settings, tmp_path, "-c", NEVER_CLOSING) as worker:
+        code, seconds = await worker.end()
+    assert (code, seconds < 10) == (0, True), worker.log.read_text()[-3000:]
