@@ -11,12 +11,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import structlog
 
 from benchmarks.chaos.catalogue import ALL
 from benchmarks.chaos.report import Outcome, as_json, as_text, summary
-from benchmarks.chaos.runner import play_all, play_guards
+from benchmarks.chaos.runner import Run, play_all, play_guards
 from benchmarks.chaos.scenario import Scenario
 
 QUICK_LANES = 2
@@ -34,9 +35,13 @@ def main() -> None:
 
 def _playing(options: argparse.Namespace) -> AsyncIterator[Outcome]:
     if options.guards:
-        return play_guards(_chosen(options), seed=options.seed, quick=options.quick)
+        return play_guards(_chosen(options), _run(options))
     lanes = options.lanes or (QUICK_LANES if options.quick else 1)
-    return play_all(_chosen(options), seed=options.seed, quick=options.quick, lanes=lanes)
+    return play_all(_chosen(options), _run(options), lanes=lanes)
+
+
+def _run(options: argparse.Namespace) -> Run:
+    return Run(seed=options.seed, quick=options.quick, logs=options.logs)
 
 
 def _keep_quiet() -> None:
@@ -68,6 +73,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--lanes", type=int, help="how many scenarios at once; by default 1, in the quick form 2")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--logs", type=Path, help="keep what each process has printed in this folder")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, the last one the summary")
     return parser.parse_args()
 

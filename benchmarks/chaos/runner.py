@@ -3,10 +3,12 @@
 import asyncio
 import json
 import random
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -24,7 +26,16 @@ BROKEN_SECONDS = 15.0  # how long to wait for what will not come
 DRIVERS = ('"logger": "aio', "Cancelling cause reader exited abnormally")  # they tell of every cut with its trace
 
 
-async def play_all(scenarios: Sequence[Scenario], *, seed: int, quick: bool, lanes: int) -> AsyncIterator[Outcome]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What was asked for. ``logs``: where to keep what the processes print; None: nowhere."""
+
+    seed: int
+    quick: bool
+    logs: Path | None = None
+
+
+async def play_all(scenarios: Sequence[Scenario], run: Run, *, lanes: int) -> AsyncIterator[Outcome]:
     """In the order of their ends. Each lane has a broker and a database of its own, and takes the next when it is free.
 
     Scenarios wait more than they work, so two lanes take half the time. Figures about time are from one lane.
@@ -35,17 +46,15 @@ async def play_all(scenarios: Sequence[Scenario], *, seed: int, quick: bool, lan
         count = len(left)
         async with asyncio.TaskGroup() as running:
             for _ in range(min(lanes, count)):
-                running.create_task(_lane(left, ended, conf, seed=seed, quick=quick))
+                running.create_task(_lane(left, ended, conf, run))
             for _ in range(count):
                 yield await ended.get()
 
 
-async def _lane(
-    left: "deque[Scenario]", ended: "asyncio.Queue[Outcome]", conf: Sequence[str], *, seed: int, quick: bool
-) -> None:
+async def _lane(left: "deque[Scenario]", ended: "asyncio.Queue[Outcome]", conf: Sequence[str], run: Run) -> None:
     async with _ground(conf) as ground:
         while left:
-            ended.put_nowait(await play_one(ground, left.popleft(), seed=seed, quick=quick))
+            ended.put_nowait(await play_one(ground, left.popleft(), run))
 
 
 @asynccontextmanager
@@ -55,49 +64,48 @@ async def _ground(conf: Sequence[str] = ()) -> AsyncIterator[Ground]:
         yield await stack.enter_async_context(standing(folder, rabbit_conf=conf))
 
 
-async def play_guards(scenarios: Sequence[Scenario], *, seed: int, quick: bool) -> AsyncIterator[Outcome]:
+async def play_guards(scenarios: Sequence[Scenario], run: Run) -> AsyncIterator[Outcome]:
     """Each scenario that shows a guard to be needed, with the guard (not in the quick form) and without it.
 
     Without it the outcome has to be broken, so that is what ``ok`` says of it.
     """
+    short = replace(run, quick=True)
     async with _ground() as ground:
         for scenario in scenarios:
             if scenario.guards is None:
                 continue
-            if not quick:
-                yield await play_one(ground, scenario, seed=seed, quick=True)
-            outcome = await play_one(ground, scenario, seed=seed, quick=True, without=scenario.guards)
+            if not run.quick:
+                yield await play_one(ground, scenario, short)
+            outcome = await play_one(ground, scenario, short, without=scenario.guards)
             outcome.ok, outcome.notes = not outcome.ok, [f"without it: {note[:200]}" for note in outcome.notes[:3]]
             yield outcome
 
 
-async def play_one(
-    ground: Ground, scenario: Scenario, *, seed: int, quick: bool, without: Guard | None = None
-) -> Outcome:
+async def play_one(ground: Ground, scenario: Scenario, run: Run, *, without: Guard | None = None) -> Outcome:
     """One scenario on a fleet of its own. Whatever it raises is a broken outcome."""
-    outcome = Outcome(scenario=scenario.name, seed=seed, guard=without)
+    outcome = Outcome(scenario=scenario.name, seed=run.seed, guard=without)
     reason = scenario.needs()
     if reason is not None:
         outcome.notes.append(f"not run: {reason}")
         return outcome
+    sized = scenario.sized(quick=run.quick)
     async with timed(outcome):
         try:
-            async with asyncio.timeout(scenario.limit if quick else scenario.full_limit):
-                sized = scenario.sized(quick=quick)
-                await _play(ground, sized.without(without) if without else sized, outcome, quick=quick)
+            async with asyncio.timeout(scenario.limit if run.quick else scenario.full_limit):
+                await _play(ground, sized.without(without) if without else sized, outcome, run)
         except Exception as error:  # noqa: BLE001 - a scenario that breaks off has failed, the others go on
             outcome.ok = False
             outcome.notes.append(f"broke off: {_sentence(error)}")
     return outcome
 
 
-async def _play(ground: Ground, scenario: Scenario, outcome: Outcome, *, quick: bool) -> None:
-    size = scenario.quick if quick and scenario.quick is not None else scenario.full
+async def _play(ground: Ground, scenario: Scenario, outcome: Outcome, run: Run) -> None:
+    size = scenario.quick if run.quick and scenario.quick is not None else scenario.full
+    # The seed names the schedule of this scenario, whichever others are played with it.
+    chance = random.Random(f"{outcome.seed}/{scenario.name}")
+    patience = END_SECONDS if outcome.guard is None else BROKEN_SECONDS
     async with running_fleet(ground, scenario.shape, scenario.name) as fleet:
-        # The seed names the schedule of this scenario, whichever others are played with it.
-        chance = random.Random(f"{outcome.seed}/{scenario.name}")
-        patience = END_SECONDS if outcome.guard is None else BROKEN_SECONDS
-        stage = Stage(fleet=fleet, random=chance, size=size, quick=quick, outcome=outcome, patience=patience)
+        stage = Stage(fleet=fleet, random=chance, size=size, quick=run.quick, outcome=outcome, patience=patience)
         try:
             await scenario.play(stage)
             if outcome.ok or outcome.guard is None:  # what is broken already need not be looked at any longer
@@ -105,6 +113,15 @@ async def _play(ground: Ground, scenario: Scenario, outcome: Outcome, *, quick: 
         except Exception:
             outcome.notes.append(fleet.tails()[-6000:])
             raise
+        finally:
+            if run.logs is not None:
+                await asyncio.to_thread(_keep_logs, fleet, run.logs / scenario.name)
+
+
+def _keep_logs(fleet: Fleet, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for log in fleet.folder.glob("*.log"):
+        shutil.copy(log, folder)
 
 
 async def _judge(stage: Stage, scenario: Scenario) -> None:
