@@ -133,7 +133,7 @@ class WiredCollection:
     def _dated(self, value: Any) -> Any:
         """The database's clock is ours to move."""
         if value == NOW:
-            return Int64(self._clock() * 1000)
+            return {"$literal": Int64(self._clock() * 1000)}
         if isinstance(value, dict):
             return {key: self._dated(part) for key, part in value.items()}
         return [self._dated(part) for part in value] if isinstance(value, list) else value

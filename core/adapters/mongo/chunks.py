@@ -1,10 +1,12 @@
 """The ``chunks`` collection: one document per window, found by its own id wherever that is possible.
 
 Queries that match thousands of documents are avoided on the hot path: the next pending chunk is looked for in small
-blocks of ids, since the embedded database has no limit push-down into its indexes.
+blocks of ids, since the embedded database has no limit push-down into its indexes. It also reads the whole collection
+for a condition with ``$or`` or ``$expr``, whatever ids stand beside it: hot conditions are on plain fields, and what is
+more than that is decided here, on what was read.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pymongo.errors import BulkWriteError
@@ -78,9 +80,9 @@ class ChunkStore:
         """Announce the first pending chunks in ``[start, stop)``, at most so many; their indexes in order."""
         taken: list[int] = []
         for low in range(start, stop, BLOCK):
-            ids = [chunk_id(task_id, index) for index in range(low, min(low + BLOCK, stop))]
-            for index in await self._ready(ids):
-                if len(taken) < most and await self.queue(task_id, index):
+            ready = await self._ready(task_id, range(low, min(low + BLOCK, stop)))
+            for index, not_before in ready.items():
+                if len(taken) < most and await self._announce(task_id, index, not_before):
                     taken.append(index)
             if len(taken) >= most:
                 break
@@ -94,14 +96,12 @@ class ChunkStore:
 
     async def queue(self, task_id: str, index: int) -> bool:
         """Announce one pending chunk whose delay is over."""
-        where = {**_ready_condition(), "_id": chunk_id(task_id, index)}
-        with guarded():
-            result = await self._chunks.update_one(where, {"$set": {"state": "queued"}})
-        return result.matched_count == 1
+        ready = await self._ready(task_id, [index])
+        return index in ready and await self._announce(task_id, index, ready[index])
 
     async def has_pending(self, task_id: str, start: int, stop: int) -> bool:
         """Whether a chunk in ``[start, stop)`` waits to be announced; looks at the first few only."""
-        return bool(await self._ready([chunk_id(task_id, index) for index in range(start, min(start + BLOCK, stop))]))
+        return bool(await self._ready(task_id, range(start, min(start + BLOCK, stop))))
 
     async def out(self, task_id: str) -> int:
         """How many chunks of the task are announced or running."""
@@ -114,20 +114,35 @@ class ChunkStore:
             cursor = self._chunks.find({"task": task_id, "state": "queued"}, {"index": 1})
             return {document["index"] async for document in cursor}
 
-    async def _ready(self, ids: list[str]) -> list[int]:
+    async def _ready(self, task_id: str, indexes: Iterable[int]) -> dict[int, int | None]:
+        """Which of these are pending and may be announced now, in order, each with the end of its delay."""
+        ids = [chunk_id(task_id, index) for index in indexes]
+        stages: list[Document] = [
+            {"$match": {"_id": {"$in": ids}, "state": "pending"}},
+            {"$project": {"index": 1, "not_before": 1, "now": NOW}},
+        ]
         with guarded():
-            found = await self._chunks.find({**_ready_condition(), "_id": {"$in": ids}}, {"index": 1}).to_list()
-        return sorted(document["index"] for document in found)
+            found = await (await self._chunks.aggregate(stages)).to_list()
+        ends = {document["index"]: (document.get("not_before"), document["now"]) for document in found}
+        return {index: end for index, (end, now) in sorted(ends.items()) if end is None or end <= now}
+
+    async def _announce(self, task_id: str, index: int, not_before: int | None) -> bool:
+        """Mark it as announced, if it is as it was read."""
+        where = {"_id": chunk_id(task_id, index), "state": "pending", "not_before": not_before}
+        with guarded():
+            result = await self._chunks.update_one(where, {"$set": {"state": "queued"}})
+        return result.matched_count == 1
 
     # --- transcribing
 
     async def suspect(self, chunks: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
         """Which of these (task, index) an engine or a process has failed on, or workers have died over repeatedly."""
-        trouble = [{"attempts": {"$gt": 0}}, {"interruptions": {"$gte": SUSPICIOUS_DEATHS}}]
-        where = {"_id": {"$in": [chunk_id(task_id, index) for task_id, index in chunks]}, "$or": trouble}
+        where = {"_id": {"$in": [chunk_id(task_id, index) for task_id, index in chunks]}}
         with guarded():
-            found = await self._chunks.find(where, {"task": 1, "index": 1}).to_list()
-        return {(document["task"], document["index"]) for document in found}
+            found = await self._chunks.find(where, {"result": 0}).to_list()
+        values = [chunk_value(document) for document in found]
+        suspects = [each for each in values if each.attempts > 0 or each.interruptions >= SUSPICIOUS_DEATHS]
+        return {(each.task_id, each.cut.index) for each in suspects}
 
     async def claim(self, task_id: str, index: int, owner: str) -> Chunk | None:
         """Take an announced chunk. Counts an attempt and raises the fence."""
@@ -248,11 +263,6 @@ class ChunkStore:
         with guarded():
             result = await self._chunks.update_one(where, changes)
         return result.matched_count == 1
-
-
-def _ready_condition() -> Document:
-    over = {"$expr": {"$lte": ["$not_before", NOW]}}
-    return {"state": "pending", "$or": [{"not_before": None}, over]}
 
 
 def _all_of(task_id: str) -> Document:
