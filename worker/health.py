@@ -33,7 +33,11 @@ async def health_port(settings: Settings, checks: Checks) -> AsyncIterator[int |
         yield None
         return
     listener = _bind(settings.worker_health_host, settings.worker_health_port)
-    server = _Server(uvicorn.Config(health_app(checks), lifespan="off", ws="none", log_config=None, access_log=False))
+    server = _Server(
+        uvicorn.Config(
+            health_app(checks), lifespan="off", ws="none", log_config=None, log_level="warning", access_log=False
+        )
+    )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         port: int = listener.getsockname()[1]

@@ -111,7 +111,9 @@ async def test_readiness_ends_first(resources, settings, tmp_path):
         assert answer.json()["checks"]["worker"] != "ok"
         assert (await http.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
         assert (await worker.end())[0] == 0
-    assert {chunk.state for chunk in await chunks_of(resources, task_id)} == {ChunkState.DONE}, worker.log.read_text()
+    states = {chunk.state for chunk in await chunks_of(resources, task_id)}
+    assert ChunkState.DONE in states, worker.log.read_text()
+    assert states <= {ChunkState.DONE, ChunkState.QUEUED}, worker.log.read_text()  # what ran, and what waited
 
 
 if sys.platform != "linux":
