@@ -41,6 +41,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         """Nothing is open before."""
         super().__init__()
         self.set_task_factory(self._new_task)
+        self.set_exception_handler(_unless_killed)
 
     __hash__ = asyncio.SelectorEventLoop.__hash__
 
@@ -80,6 +81,12 @@ class SteppedLoop(asyncio.SelectorEventLoop):
             mine.add(task)
             task.add_done_callback(mine.discard)
         return task
+
+
+def _unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a killed process leaves unread is nobody's."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def quiet() -> None:
