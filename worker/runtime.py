@@ -258,4 +258,5 @@ async def _at_most(seconds: float, work: Awaitable[object]) -> None:
     await asyncio.wait({working}, timeout=seconds)
     if not working.done():
         log.warning("not all could be given back in time, others will notice")
+        working.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody else asks for it
         working.cancel()  # and is not waited for

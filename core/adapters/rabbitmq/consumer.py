@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from core.adapters.rabbitmq.driver import QueueMissingError, RefusedError, driving
+from core.adapters.rabbitmq.ending import put_an_end_to
 from core.adapters.rabbitmq.inspection import ConsumingLine
 from core.adapters.rabbitmq.keeper import Keeper
 from core.adapters.rabbitmq.pace import Pace
@@ -60,8 +61,7 @@ class Consumer:
             await self._session.close()
 
     async def _cancel(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await put_an_end_to(self._task)
 
     async def _run(self) -> None:
         refusals = failures = 0
@@ -119,8 +119,7 @@ class Consumer:
             return await session.ending.wait()
         finally:
             if watching is not None:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                await put_an_end_to(watching)
 
     async def _watch(self, line: ConsumingLine, session: Session) -> None:
         """The broker may cancel a consumer, or lose its queue, without a word that reaches us."""

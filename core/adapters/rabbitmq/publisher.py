@@ -9,7 +9,7 @@ from aio_pika.exceptions import PublishError
 
 from core.adapters.rabbitmq.connection import Address, connected, is_blocked
 from core.adapters.rabbitmq.driver import driving
-from core.adapters.rabbitmq.ending import Ending
+from core.adapters.rabbitmq.ending import Ending, put_an_end_to
 from core.adapters.rabbitmq.keeper import Keeper
 from core.adapters.rabbitmq.messages import make_message
 from core.adapters.rabbitmq.topology import Topology
@@ -136,5 +136,4 @@ class Publisher:
             try:
                 yield line
             finally:
-                probing.cancel()
-                await asyncio.gather(probing, return_exceptions=True)
+                await put_an_end_to(probing)

@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from core.adapters.handing import hand_over
 from core.adapters.rabbitmq.delivery import RabbitDelivery
 from core.adapters.rabbitmq.driver import driving
-from core.adapters.rabbitmq.ending import Ending
+from core.adapters.rabbitmq.ending import Ending, put_an_end_to
 from core.adapters.rabbitmq.inspection import Count
 from core.adapters.rabbitmq.messages import read_message
 from core.adapters.rabbitmq.pace import Pace
@@ -71,8 +71,7 @@ class Session:
     async def close(self) -> None:
         """What is unsettled becomes ready again."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await put_an_end_to(self._task)
         if self._channel is not None:
             with contextlib.suppress(BrokerUnavailableError), driving("closing a channel"):
                 async with asyncio.timeout(self._pace.close):
@@ -146,8 +145,7 @@ class Session:
             async with asyncio.timeout(self._pace.close):
                 await self._handing.acquire()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await put_an_end_to(self._task)
 
     def _delivery(self, raw: AbstractIncomingMessage) -> RabbitDelivery | None:
         message = read_message(raw.body)
