@@ -76,7 +76,8 @@ SCENARIOS = [
         play=clocks,
         full=1,
         quick=1,
-        shape=Shape(workers=0, settings=SHORT, engine={"speed": 6}),
+        # Long enough that a worker which gets no processor for a while is not called dead for that.
+        shape=Shape(workers=0, settings={**SHORT, "dead_after_seconds": 10.0}, engine={"speed": 6}),
         needs=missing,
     )
 ]
