@@ -130,10 +130,16 @@ class Machine(RuleBasedStateMachine):
 
     # --- processes
 
-    @rule(whom=ANY, after=st.integers(0, 12), fault=st.sampled_from(Fault))
-    def order(self, whom: int, after: int, fault: Fault) -> None:
+    @rule(whom=ANY, orders=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(Fault)), min_size=1, max_size=3))
+    def order(self, whom: int, orders: list[tuple[int, Fault]]) -> None:
         """Some operations from now, something happens to a process."""
-        self._anybody(whom).wire.orders.append((after, fault))
+        self._anybody(whom).wire.orders += orders
+        self.run(quiet())
+
+    @rule(go=st.booleans())
+    def decoders(self, go: bool) -> None:
+        """All files stop somewhere in the middle, or go on."""
+        (self.world.away.decoding.set if go else self.world.away.decoding.clear)()
         self.run(quiet())
 
     @rule(whom=ANY, crashed=st.booleans(), again=OFTEN)

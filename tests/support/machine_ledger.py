@@ -11,7 +11,7 @@ from tests.support.machine_sound import heard, texts_of
 
 Document = dict[str, Any]
 OUT = {"queued", "running"}
-FINAL = {"completed", "cancelled"}
+CUTTING = ("declared_samples", "chunks_cut", "chunks_total", "duration_samples", "language_probability")
 
 
 class Ledger:
@@ -53,15 +53,24 @@ class Ledger:
         if collection == "workers" and values[0].get("_id") == process:
             self._beat(process)
         name = values[0].get("_id") if values and isinstance(values[0], dict) else None
-        if collection != "chunks" or not isinstance(name, str):
+        if collection not in {"chunks", "tasks"} or not isinstance(name, str):
             return lambda: None
-        before = self.database["chunks"].find_one({"_id": name})
-        return lambda: self._written(process, before, self.database["chunks"].find_one({"_id": name}))
+        written = self._written if collection == "chunks" else self._prepared
+        before = self.database[collection].find_one({"_id": name})
+        return lambda: written(process, before, self.database[collection].find_one({"_id": name}))
 
     def _beat(self, process: str) -> None:
         if self._silent(process):
             self._doubtful.add(process)
         self._beats[process] = self._clock()
+
+    def _prepared(self, process: str, before: Document | None, after: Document | None) -> None:
+        """What only the one who prepares a task may say of it."""
+        if before is None or after is None or before["owner"] == process:
+            return
+        changed = [name for name in CUTTING if before.get(name) != after.get(name)]
+        if changed:
+            self.broken.append(f"{process} wrote {changed} of {before['_id']}, which {before['owner']} prepares")
 
     def _lives(self, owner: str, process: str) -> bool:
         """Whether another process had no reason to take it for dead."""

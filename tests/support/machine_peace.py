@@ -17,6 +17,7 @@ ENDED = {"completed", "partial", "failed", "cancelled"}
 async def calm(world: World) -> None:
     """No more faults; whoever was paused goes on; there is at least one worker."""
     world.away.database = world.away.broker = False
+    world.away.decoding.set()
     for process in [*world.workers.values(), world.api]:
         process.wire.orders.clear()
         process.wire.open.set()

@@ -53,6 +53,7 @@ async def _blocks(name: str, wire: Wire) -> AsyncIterator[Pcm]:
     pcm = recording(name)
     for start in range(0, len(pcm), BLOCK):
         await asyncio.sleep(0)
+        await wire.away.decoding.wait()
         await wire.alive()
         yield pcm[start : start + BLOCK]
 

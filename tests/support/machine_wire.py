@@ -24,11 +24,13 @@ class Fault(Enum):
 
 
 class Away:
-    """Which of the servers cannot be reached by anybody."""
+    """Which of the servers cannot be reached by anybody, and whether decoders get on."""
 
     def __init__(self) -> None:
         self.database = False
         self.broker = False
+        self.decoding = asyncio.Event()  # not set: every decoder has stopped in the middle of its file
+        self.decoding.set()
 
 
 @dataclass(kw_only=True)
