@@ -9,6 +9,7 @@ scenario does, and which of its waits are shorter than in production, is in docs
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,6 +28,7 @@ def main() -> None:
     """Play, print, exit."""
     options = _options()
     _keep_quiet()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is ended
     outcomes = asyncio.run(_print_all(_playing(options), options.json))
     closing = summary(outcomes)
     print(as_json(closing) if options.json else closing)
