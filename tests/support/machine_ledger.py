@@ -140,6 +140,11 @@ class Ledger:
 
     # --- helps
 
+    @property
+    def preparers(self) -> set[str]:
+        """Who prepared a task when it was last looked at."""
+        return {task["owner"] for task in self.tasks.values() if task["owner"] is not None}
+
     def text_of(self, chunk: Document) -> str:
         """What must be heard in it."""
         return texts_of(self.recordings[chunk["task"]])[chunk["index"]]
