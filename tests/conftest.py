@@ -1,5 +1,6 @@
 """Fixtures for every layer. The store is never faked: it runs on the embedded database, which starts in a second."""
 
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +10,12 @@ import pytest
 from core.config import Settings
 from core.flow.resources import Resources, open_resources
 from tests.support.secantus import running_database
+
+
+def pytest_configure() -> None:
+    """A run in the background of a script ignores Ctrl-C, and so would every process that the tests start and signal."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
