@@ -13,7 +13,7 @@ from tests.support.secantus import running_database
 
 
 def pytest_configure() -> None:
-    """A run in the background of a script ignores Ctrl-C, and so would every process that the tests start and signal."""
+    """A run in the background of a script ignores Ctrl-C, and so would every process that the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
