@@ -74,13 +74,14 @@ async def _loaded(fleet: Fleet, task_id: str, options: argparse.Namespace) -> di
         uploads=options.uploads,
         upload_bytes=round(options.megabytes * 1e6),
     )
-    worker = _cpu(fleet.workers[0].pid)
+    before = _cpu(fleet)
     figures, rss = await _client(order, fleet)
+    after = _cpu(fleet)
     task = await fleet.client.task(task_id) or {}
     return {
         **figures,
         "rss_mb": round(rss / 1e6, 1),
-        "worker_cpu_seconds": round(_cpu(fleet.workers[0].pid) - worker, 1),
+        "cpu_seconds": {name: round(after[name] - before[name], 1) for name in after},
         "worker_still_busy": task.get("status") == "processing",
         "cores": len(os.sched_getaffinity(0)),
     }
@@ -104,9 +105,10 @@ async def _client(order: Order, fleet: Fleet) -> tuple[dict[str, Any], int]:
     return figures, peak
 
 
-def _cpu(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+def _cpu(fleet: Fleet) -> dict[str, float]:
+    children = {"worker": fleet.workers[0], "api": fleet.apis[0], "database": fleet.ground.database_process}
+    times = {name: psutil.Process(child.pid).cpu_times() for name, child in children.items()}
+    return {name: float(each.user + each.system) for name, each in times.items()}
 
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:
@@ -124,7 +126,7 @@ def _sentence(figures: Mapping[str, Any]) -> str:
         f"({figures['p99_uploading_ms']} ms while uploads came in), longest {figures['max_ms']} ms; "
         f"{figures['uploads']} uploads in {figures['upload_seconds']} s ({figures['upload_mb_per_second']} MB/s); "
         f"API {figures['rss_mb']} MB; worker {'busy' if figures['worker_still_busy'] else 'NOT BUSY'} "
-        f"({figures['worker_cpu_seconds']} processor seconds); errors: {figures['errors'] or 'none'}"
+        f"(processor seconds: {figures['cpu_seconds']}); errors: {figures['errors'] or 'none'}"
     )
 
 
