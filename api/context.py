@@ -37,7 +37,7 @@ def context_of(app: FastAPI) -> Context:
     return cast("Context", app.state.context)
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:  # not async, FastAPI would change threads for it
     return context_of(request.app)
 
 
