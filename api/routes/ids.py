@@ -11,7 +11,7 @@ from core.models import Task
 
 
 async def _task_id(task_id: Annotated[str, Path(examples=["7b0c1b5e-5d2b-4c0e-9d59-0a6a1f6c2f11"])]) -> str:
-    """What is no id names no task, and no text of a client's gets into a query. Async: else on a thread, see the context."""
+    """What is no id names no task, and no text of a client's gets into a query."""
     try:
         known = str(UUID(task_id)) == task_id
     except ValueError:
