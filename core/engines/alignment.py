@@ -1,4 +1,4 @@
-"""When each word was said: CTranslate2's alignment of the decoder's attention, read as words."""
+"""When each word was said: the decoder's attention, read as words."""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.engines.decoding import Encoded, storage
-from core.engines.tokens import TokenBook
-from core.models import SAMPLE_RATE, Options, Word
+from core.models import SAMPLE_RATE, Word
 
 SECONDS_PER_STEP = 0.02  # one position of the encoder's output
 SAMPLES_PER_FRAME = 160  # one frame of the spectrogram
@@ -25,50 +24,30 @@ class TimedWord:
     tokens: tuple[int, ...]
 
 
-class Aligner:
-    """Word times for texts that the model has just written."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenTimes:
+    """Where the tokens of one text begin, in steps of 20 ms from the window's start: shape (tokens + 1,), the last one
+    being the end; and the probability of each token."""
 
-    def __init__(self, model: Any, book: TokenBook) -> None:
-        self._model = model
-        self._book = book
+    starts: NDArray[np.int64]
+    probabilities: Sequence[float]
 
-    def align(
-        self, encoded: Encoded, texts: Sequence[Sequence[int]], samples: Sequence[int], options: Options
-    ) -> list[list[TimedWord]]:
-        """The words of each text, in order, punctuation joined to its word; seconds from the window's start.
 
-        ``samples``: the length of each window, since the silence that fills it up to 30 s must not be aligned to.
-        """
-        filled = [index for index, text in enumerate(texts) if text]
-        words: list[list[TimedWord]] = [[] for _ in texts]
-        if not filled:
-            return words
-        results = self._model.align(
-            storage(encoded if len(filled) == len(texts) else encoded[filled]),
-            self._book.start(options),
-            [list(texts[index]) for index in filled],
-            [max(2, samples[index] // SAMPLES_PER_FRAME) for index in filled],
-        )
-        for index, result in zip(filled, results, strict=True):
-            raw = self._words(result, texts[index], options)
-            words[index] = within(join_punctuation(raw), samples[index] / SAMPLE_RATE)
-        return words
+def words_of(tokens: Sequence[int], times: TokenTimes, samples: int, speaker: Any) -> list[TimedWord]:
+    """The words of a text, in order, punctuation joined to its word; seconds from the window's start.
 
-    def _words(self, result: Any, tokens: Sequence[int], options: Options) -> list[TimedWord]:
-        speaker = self._book.speaker(options)
-        texts, groups = speaker.split_to_word_tokens([*tokens, speaker.eot])
-        pairs = np.array(result.alignments, dtype=np.int64).reshape(-1, 2)
-        # The first step of the path at each token: where the attention jumped to it.
-        first = np.searchsorted(pairs[:, 0], np.arange(len(tokens) + 1))
-        times = pairs[np.minimum(first, len(pairs) - 1), 1] * SECONDS_PER_STEP
-        words, at = [], 0
-        for text, group in zip(texts[:-1], groups[:-1], strict=True):
-            to = at + len(group)
-            probability = float(np.mean(result.text_token_probs[at:to]))
-            word = Word(start=float(times[at]), end=float(times[to]), text=text, probability=min(1.0, probability))
-            words.append(TimedWord(word=word, tokens=tuple(group)))
-            at = to
-        return words
+    ``speaker``: the tokenizer of the text's language.
+    """
+    texts, groups = speaker.split_to_word_tokens([*tokens, speaker.eot])
+    seconds = times.starts * SECONDS_PER_STEP
+    words, at = [], 0
+    for text, group in zip(texts[:-1], groups[:-1], strict=True):
+        to = at + len(group)
+        probability = float(np.mean(times.probabilities[at:to]))
+        word = Word(start=float(seconds[at]), end=float(seconds[to]), text=text, probability=min(1.0, probability))
+        words.append(TimedWord(word=word, tokens=tuple(group)))
+        at = to
+    return within(join_punctuation(words), samples / SAMPLE_RATE)
 
 
 def join_punctuation(words: Sequence[TimedWord]) -> list[TimedWord]:

@@ -1,4 +1,4 @@
-"""The default engine: Whisper on CTranslate2, with windows encoded one by one and decoded as a batch.
+"""The default engine: Whisper, with windows encoded one by one and decoded as a batch.
 
 Texts are decoded without timestamp tokens (one pass with them over a whole window loses text, see ADR 0005); times come
 from the alignment, corrected by the window's own pauses.
@@ -7,19 +7,17 @@ from the alignment, corrected by the window's own pauses.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from core.engines.agreement import Votes, agree
-from core.engines.alignment import Aligner
-from core.engines.decoding import Decoder, Encoded, stack, storage
-from core.engines.features import new_extractor, spectrogram
-from core.engines.model_files import ModelFiles
+from core.engines.agreement import agree
+from core.engines.alignment import TimedWord, words_of
+from core.engines.backend import Backend
 from core.engines.pauses import correct, find_pauses
 from core.engines.quality import Attempt, Search, flags, settle
 from core.engines.segmenting import segments_of
-from core.engines.tokens import TokenBook
 from core.errors import EngineCancelledError, EngineError
 from core.models import SAMPLE_RATE, Language, Options, Pcm, Window, WindowResult
 from core.ports import never
@@ -29,134 +27,94 @@ MAX_DETECT_WINDOWS = 3
 
 
 class FasterWhisperEngine:
-    """Whisper on CTranslate2. One instance, one copy of the weights, serves all slots.
+    """Whisper. One instance, one copy of the weights, serves all slots. ``build`` loads what runs the network."""
 
-    ``slots``: how many threads will call :meth:`transcribe` at once. One more worker is kept beside them, so that
-    finding a new task's language does not wait for a running batch.
-    """
-
-    def __init__(self, *, files: ModelFiles, slots: int = 1, device: str = "auto", compute_type: str = "auto") -> None:
-        self._files = files
-        self._slots = slots
-        self._device = device
-        self._compute_type = compute_type
+    def __init__(self, build: Callable[[], Backend], *, name: str) -> None:
+        self._build = build
+        self._name = name
         self._lock = threading.Lock()
-        self._parts: _Parts | None = None
+        self._backend: Backend | None = None
 
     def load(self) -> None:
-        """Bring the model into memory. Raises ``EngineError`` where CTranslate2 refuses the files or the device."""
+        """Bring the model into memory. Raises ``EngineError`` where the files or the device are refused."""
         with self._lock:
-            if self._parts is None:
-                with _translated(f"Model {self._files.name!r} cannot be loaded"):
-                    self._parts = _Parts(self._new_model(), self._files)
+            if self._backend is None:
+                with _translated(f"Model {self._name!r} cannot be loaded"):
+                    self._backend = self._build()
 
     def detect_language(self, windows: Sequence[Window]) -> Language:
         """The language that the first windows agree on: as few of them as it takes to be sure, three at most."""
-        parts = self._loaded()
-        if not parts.multilingual:
+        backend = self._loaded()
+        if not backend.multilingual:
             return Language(code="en", probability=1.0)
         heard = [window.pcm for window in windows if _audible(window.pcm)][:MAX_DETECT_WINDOWS]
         if not heard:
             return Language(code="en", probability=0.0)
         with _translated("Finding the language failed"):
-            return parts.language(heard)
+            return agree((len(pcm), backend.votes(pcm)) for pcm in heard)
 
     def transcribe(
         self, windows: Sequence[Window], options: Options, cancelled: Callable[[], bool] = never
     ) -> list[WindowResult]:
         """One result per window, in order. See :class:`core.ports.Engine`."""
-        parts = self._loaded()
+        backend = self._loaded()
         results = [WindowResult(segments=()) for _ in windows]
         audible = [index for index, window in enumerate(windows) if _audible(window.pcm)]
         with _translated("Transcribing failed"):
-            parts.book.start(options)  # wrong options are told even where there is nothing to hear
+            backend.book.start(options)  # wrong options are told even where there is nothing to hear
             if audible:
-                batch = _Batch(parts, [windows[index].pcm for index in audible], options, cancelled)
+                batch = _Batch(backend, [windows[index].pcm for index in audible], options, cancelled)
                 for index, result in zip(audible, batch.results(), strict=True):
                     results[index] = result
         return results
 
-    def _loaded(self) -> "_Parts":
-        if self._parts is None:
+    def _loaded(self) -> Backend:
+        if self._backend is None:
             self.load()
-        assert self._parts is not None
-        return self._parts
-
-    def _new_model(self) -> Any:
-        import ctranslate2  # noqa: PLC0415  heavy: only where a model is loaded
-
-        device = self._device
-        if device == "auto":
-            device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
-        compute_type = self._compute_type
-        if compute_type == "auto":
-            compute_type = "float16" if device == "cuda" else "int8"
-        return ctranslate2.models.Whisper(
-            str(self._files.path),
-            device=device,
-            compute_type=compute_type,
-            inter_threads=self._slots + 1,
-            intra_threads=1,
-        )
-
-
-class _Parts:
-    """A loaded model and what works on it."""
-
-    def __init__(self, model: Any, files: ModelFiles) -> None:
-        self._model = model
-        self.multilingual = bool(model.is_multilingual)
-        self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
-        self.extractor = new_extractor(int(model.n_mels))
-        self.decoder = Decoder(model, self.book)
-        self.aligner = Aligner(model, self.book)
-
-    def encode(self, pcm: Pcm) -> Encoded:
-        return self.decoder.encode(spectrogram(self.extractor, pcm))
-
-    def language(self, heard: Sequence[Pcm]) -> Language:
-        return agree((len(pcm), self._votes(pcm)) for pcm in heard)
-
-    def _votes(self, pcm: Pcm) -> Votes:
-        found = self._model.detect_language(storage(self.encode(pcm)))[0]
-        return {token.strip("<|>"): probability for token, probability in found}
+        assert self._backend is not None
+        return self._backend
 
 
 class _Batch:
     """Windows that are transcribed together, with somebody who may lose interest in between."""
 
-    def __init__(self, parts: _Parts, heard: Sequence[Pcm], options: Options, cancelled: Callable[[], bool]) -> None:
-        self._parts = parts
-        self._heard = heard
+    def __init__(
+        self, backend: Backend, windows: Sequence[Pcm], options: Options, cancelled: Callable[[], bool]
+    ) -> None:
+        self._backend = backend
+        self._windows = windows
         self._options = options
         self._cancelled = cancelled
 
     def results(self) -> list[WindowResult]:
-        encoded = stack([self._encoded(pcm) for pcm in self._heard])
-        self._check()
+        heard = self._backend.hear(self._windows, self._check)
         search = Search(beam_size=self._options.beam_size, temperature=self._options.temperature)
-        firsts = self._parts.decoder.decode(encoded, self._options, search)
-        attempts = [self._settled(first, encoded[index : index + 1]) for index, first in enumerate(firsts)]
+        firsts = self._decode(heard, range(len(self._windows)), search)
+        attempts = [self._settled(heard, index, first) for index, first in enumerate(firsts)]
         self._check()
-        texts = [() if attempt.silent else attempt.tokens for attempt in attempts]
-        words = self._parts.aligner.align(encoded, texts, [len(pcm) for pcm in self._heard], self._options)
+        words = self._words(heard, attempts)
         return [
             _result(attempt, correct(own, find_pauses(pcm), len(pcm) / SAMPLE_RATE))
-            for attempt, own, pcm in zip(attempts, words, self._heard, strict=True)
+            for attempt, own, pcm in zip(attempts, words, self._windows, strict=True)
         ]
 
-    def _encoded(self, pcm: Pcm) -> Encoded:
-        self._check()
-        return self._parts.encode(pcm)
+    def _words(self, heard: Any, attempts: Sequence[Attempt]) -> list[list[TimedWord]]:
+        spoken = [replace(attempt, tokens=()) if attempt.silent else attempt for attempt in attempts]
+        samples = [len(pcm) for pcm in self._windows]
+        times = self._backend.align(heard, spoken, samples, self._options)
+        speaker = self._backend.book.speaker(self._options)
+        return [
+            words_of(attempt.tokens, own, length, speaker) if own else []
+            for attempt, own, length in zip(spoken, times, samples, strict=True)
+        ]
 
-    def _settled(self, first: Attempt, encoded: Encoded) -> Attempt:
+    def _settled(self, heard: Any, index: int, first: Attempt) -> Attempt:
         if self._options.temperature > 0:
             return first
-        return settle(first, lambda search: self._again(encoded, search))
+        return settle(first, lambda search: self._decode(heard, [index], search)[0])
 
-    def _again(self, encoded: Encoded, search: Search) -> Attempt:
-        self._check()
-        return self._parts.decoder.decode(encoded, self._options, search)[0]
+    def _decode(self, heard: Any, which: Sequence[int], search: Search) -> list[Attempt]:
+        return self._backend.decode(heard, which, self._options, search, self._check)
 
     def _check(self) -> None:
         if self._cancelled():
@@ -183,7 +141,7 @@ def _audible(pcm: Pcm) -> bool:
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """CTranslate2 reports everything as RuntimeError or ValueError."""
+    """CTranslate2 and OpenVINO report everything as RuntimeError or ValueError."""
     try:
         yield
     except (RuntimeError, ValueError) as error:

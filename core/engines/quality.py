@@ -32,6 +32,7 @@ class Attempt:
     temperature: float
     avg_logprob: float  # mean natural log of the probability per token
     no_speech_prob: float
+    probabilities: tuple[float, ...] = ()  # of each token, where the decoder tells them
 
     @property
     def compression_ratio(self) -> float:

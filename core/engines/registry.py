@@ -64,14 +64,9 @@ def build_engine(settings: Settings, model: str) -> Engine:
         from core.engines.fake import FakeEngine  # noqa: PLC0415  one adapter per process
 
         return FakeEngine.from_json(settings.fake_engine)
-    from core.engines.faster_whisper import FasterWhisperEngine  # noqa: PLC0415  one adapter per process
+    from core.engines.builders import build_whisper  # noqa: PLC0415  one adapter per process
 
-    return FasterWhisperEngine(
-        files=model_store(settings).find(model),
-        slots=settings.slots,
-        device=settings.device,
-        compute_type=settings.compute_type,
-    )
+    return build_whisper(settings, model_store(settings).find(model))
 
 
 def model_store(settings: Settings) -> ModelStore:

@@ -1,5 +1,6 @@
 """The token sequences that go into the decoder, and the way back from tokens to words."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,18 @@ class TokenBook:
         import tokenizers  # noqa: PLC0415  heavy: only where a model is loaded
 
         self._multilingual = multilingual
-        self._base = tokenizers.Tokenizer.from_file(str(path))
+        self._base: Any = tokenizers.Tokenizer.from_file(str(path))
         self._speakers: dict[tuple[str, TaskKind], Any] = {}
+
+    @property
+    def start_token(self) -> int:
+        """The token before every transcript."""
+        token: int = self._base.token_to_id("<|startoftranscript|>")
+        return token
+
+    def languages(self, tokens: Sequence[int]) -> list[str]:
+        """The code of the language that each of these tokens stands for."""
+        return [self._base.id_to_token(token).strip("<|>") for token in tokens]
 
     def speaker(self, options: Options) -> Any:
         """The ``faster_whisper`` tokenizer for these options. Raises ``EngineError`` where the model has none."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.config import Settings
+from core.engines.builders import build_whisper
 from core.engines.faster_whisper import FasterWhisperEngine
 from core.engines.models import ModelStore
 from core.models import SAMPLE_RATE, Pcm
@@ -25,7 +27,8 @@ def words_of(number: str) -> list[str]:
     return (DATA / f"librivox-{number}.txt").read_text().split()
 
 
-def real_engine(model: str, models_dir: Path, slots: int = 2) -> FasterWhisperEngine:
+def real_engine(model: str, models_dir: Path, **settings: object) -> FasterWhisperEngine:
     """An engine on an installed model."""
     files = ModelStore(models_dir, download=False).find(model)
-    return FasterWhisperEngine(files=files, slots=slots, device="cpu")
+    chosen = {"device": "cpu", "max_parallel_workers": 2, "data_dir": models_dir, **settings}
+    return build_whisper(Settings(_env_file=None, **chosen), files)

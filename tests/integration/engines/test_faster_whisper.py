@@ -7,6 +7,8 @@ import jiwer
 import numpy as np
 import pytest
 
+from core.config import Settings
+from core.engines.builders import build_whisper
 from core.engines.faster_whisper import FasterWhisperEngine
 from core.engines.model_files import ModelFiles
 from core.errors import EngineError
@@ -95,7 +97,7 @@ def test_an_english_model_finds_english_without_listening(tiny: FasterWhisperEng
 def test_files_that_are_no_model_are_an_engine_error(tmp_path: Path) -> None:
     """CTranslate2's own exception does not escape."""
     (tmp_path / "model.bin").write_bytes(b"not a model")
-    engine = FasterWhisperEngine(files=ModelFiles(name="junk", path=tmp_path), device="cpu")
+    engine = build_whisper(Settings(_env_file=None, device="cpu"), ModelFiles(name="junk", path=tmp_path))
     with pytest.raises(EngineError, match="junk") as caught:
         engine.load()
     assert isinstance(caught.value.__cause__, RuntimeError)

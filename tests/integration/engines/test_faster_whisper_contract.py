@@ -1,4 +1,4 @@
-"""The real engine keeps the contract of engines, with an English-only and with a multilingual model."""
+"""The real engine keeps the contract of engines: with either kind of model, decoder and encoder."""
 
 from pathlib import Path
 
@@ -9,10 +9,19 @@ from core.ports import Engine
 from tests.contracts.engine_contract import EngineContract
 from tests.integration.engines.speech import clip, real_engine
 
+MAKES = [
+    ("tiny.en", "ctranslate2", "auto"),
+    ("base", "ctranslate2", "auto"),
+    ("tiny.en", "compiled", "openvino"),
+    ("base", "compiled", "openvino"),
+    ("base", "compiled", "ctranslate2"),
+]
 
-@pytest.fixture(scope="module", params=["tiny.en", "base"])
+
+@pytest.fixture(scope="module", params=MAKES, ids="-".join)
 def engine(request: pytest.FixtureRequest, models_dir: Path) -> Engine:
-    return real_engine(request.param, models_dir)
+    model, decoder, encoder = request.param
+    return real_engine(model, models_dir, decoder=decoder, encoder=encoder)
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ OPTIONS = Options(model="base", language="en")
 ONSET = {"0870": 0.288, "0880": 0.256, "0890": 0.288, "0920": 0.32, "0930": 0.288}
 
 
-@pytest.fixture(scope="module")
-def engine(models_dir: Path) -> FasterWhisperEngine:
-    return real_engine("base", models_dir)
+@pytest.fixture(scope="module", params=["ctranslate2", "compiled"])
+def engine(request: pytest.FixtureRequest, models_dir: Path) -> FasterWhisperEngine:
+    return real_engine("base", models_dir, decoder=request.param)
 
 
 @pytest.fixture(scope="module")

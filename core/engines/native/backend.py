@@ -1,0 +1,162 @@
+"""Whisper with an encoder of one's choice and the compiled decoder."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.engines.agreement import Votes
+from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
+from core.engines.features import Spectrogram, new_extractor, spectrogram
+from core.engines.model_files import ModelFiles
+from core.engines.native.attention import Sound, new_sound, pack_sound
+from core.engines.native.model import Model
+from core.engines.native.search import Desk, Rules, Text, Writer
+from core.engines.native.timing import starts
+from core.engines.quality import Attempt, Search
+from core.engines.tokens import TokenBook
+from core.models import Options, Pcm
+
+MOST_TOKENS = 224  # half of the decoder's context, as in OpenAI's decoder
+BEST_OF = 5  # texts drawn at a temperature above 0, of which the most probable is kept
+SAMPLES_PER_STEP = 2 * SAMPLES_PER_FRAME
+LEAST_STEPS = 4
+MULTILINGUAL_TOKENS = 51_865
+
+
+class Encoder(Protocol):
+    """Turns spectrograms into what the decoder's layers listen to."""
+
+    frames: int
+    mels: int
+
+    def project(self, mel: Spectrogram) -> Sequence[NDArray[np.float32]]:
+        """Keys and values side by side for each layer of the decoder: (frames, 2 * width). Valid until the next call of
+        the same thread."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """What a model's files say beside its weights: ``vocabulary`` in tokens, ``alignment_heads`` int64 (n, 2) as layer
+    and head of those that follow the sound, ``languages`` the token of each."""
+
+    vocabulary: int
+    alignment_heads: NDArray[np.int64]
+    languages: tuple[int, ...]
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], *, vocabulary: int) -> "Shape":
+        """From a model's ``config.json``."""
+        heads = np.array(facts["alignment_heads"], np.int64).reshape(-1, 2)
+        return cls(vocabulary=vocabulary, alignment_heads=heads, languages=tuple(facts.get("lang_ids", ())))
+
+    @property
+    def multilingual(self) -> bool:
+        """English-only models have one token less."""
+        return self.vocabulary >= MULTILINGUAL_TOKENS
+
+
+class NativeBackend:
+    """Implements :class:`core.engines.backend.Backend`. Each thread has a desk of its own."""
+
+    def __init__(self, model: Model, encoder: Encoder, shape: Shape, files: ModelFiles) -> None:
+        self._model = model
+        self._encoder = encoder
+        self._shape = shape
+        self.multilingual = shape.multilingual
+        self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
+        self._extractor = new_extractor(encoder.mels)
+        self._own = threading.local()
+
+    def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Sound:
+        """Keys and values of every window, in 8 bits."""
+        layers, width = self._model.own_norm.scale.shape
+        sound = new_sound(len(windows), layers, width // 64, self._encoder.frames)
+        for index, pcm in enumerate(windows):
+            check()
+            for layer, projected in enumerate(self._encoder.project(spectrogram(self._extractor, pcm))):
+                pack_sound(layer, projected, index, sound)
+        return sound
+
+    def decode(
+        self, heard: Sound, which: Sequence[int], options: Options, search: Search, check: Callable[[], None]
+    ) -> list[Attempt]:
+        """One attempt for each window."""
+        rules = self._rules(options, search)
+        writer = Writer(self._desk, heard, list(which), rules, check)
+        return [self._attempt(text, options, search) for text in writer.write()]
+
+    def align(
+        self, heard: Sound, attempts: Sequence[Attempt], samples: Sequence[int], options: Options
+    ) -> list[TokenTimes | None]:
+        """One more pass over each text, in which the heads that follow the sound are watched."""
+        begin = [*self.book.start(options), self.book.speaker(options).no_timestamps]
+        return [
+            self._aligned(heard, index, attempt, length, begin) if attempt.tokens else None
+            for index, (attempt, length) in enumerate(zip(attempts, samples, strict=True))
+        ]
+
+    def votes(self, pcm: Pcm) -> Votes:
+        """The share of each language token after the start of a transcript."""
+        heard = self.hear([pcm], lambda: None)
+        scores = Writer(self._desk, heard, [0], self._first_rules(), lambda: None).first_scores()
+        tokens = list(self._shape.languages)
+        chances = np.exp(scores[tokens] - scores[tokens].max())
+        chances /= chances.sum()
+        return dict(zip(self.book.languages(tokens), chances.tolist(), strict=True))
+
+    @property
+    def _desk(self) -> Desk:
+        if not hasattr(self._own, "desk"):
+            self._own.desk = Desk(self._model)
+        desk: Desk = self._own.desk
+        return desk
+
+    def _aligned(self, heard: Sound, index: int, attempt: Attempt, samples: int, begin: Sequence[int]) -> TokenTimes:
+        steps = min(self._encoder.frames, max(LEAST_STEPS, samples // SAMPLES_PER_STEP))
+        found = starts(self._desk, heard, index, begin, attempt.tokens, steps, self._shape.alignment_heads)
+        return TokenTimes(starts=found, probabilities=attempt.probabilities)
+
+    def _rules(self, options: Options, search: Search) -> Rules:
+        speaker, prompt = self.book.speaker(options), self.book.prompt(options)
+        never = [*self.book.suppressed(options), *range(speaker.timestamp_begin, self._shape.vocabulary)]
+        never += [token for token in range(speaker.eot + 1, speaker.timestamp_begin) if token not in never]
+        return Rules(
+            prompt=prompt,
+            sot=prompt.index(speaker.sot),
+            end=speaker.eot,
+            no_speech=speaker.no_speech,
+            vocabulary=self._shape.vocabulary,
+            forbidden=never,
+            forbidden_first=[*never, *speaker.encode(" "), speaker.eot],
+            most_tokens=min(MOST_TOKENS, len(self._model.positions) - len(prompt)),
+            beams=BEST_OF if search.temperature > 0 else search.beam_size,
+            no_repeat=search.no_repeat_tokens,
+            temperature=search.temperature,
+        )
+
+    def _first_rules(self) -> Rules:
+        return Rules(
+            prompt=[self.book.start_token],
+            sot=0,
+            end=0,
+            no_speech=None,
+            vocabulary=self._shape.vocabulary,
+            forbidden=(),
+            forbidden_first=(),
+            most_tokens=1,
+        )
+
+    def _attempt(self, text: Text, options: Options, search: Search) -> Attempt:
+        speaker: Any = self.book.speaker(options)
+        return Attempt(
+            tokens=text.tokens,
+            text=speaker.decode(list(text.tokens)).strip(),
+            temperature=search.temperature,
+            avg_logprob=text.total / (len(text.tokens) + 1),
+            no_speech_prob=text.no_speech_prob,
+            probabilities=tuple(np.exp(text.logprobs).tolist()),
+        )
