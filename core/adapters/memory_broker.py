@@ -99,6 +99,7 @@ class MemoryBroker:
             free.release()
 
         while True:
+            await asyncio.sleep(0)  # a consumer that gives everything back (one that leaves) must not keep the loop
             await free.acquire()
             message = await _take(line, free)
             await hand_over(MemoryDelivery(message, settle), handler)

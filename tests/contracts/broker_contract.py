@@ -112,6 +112,22 @@ class BrokerContract:
         await hands.have(2)
         assert hands.messages == [note(1), note(1)]
 
+    async def test_a_consumer_that_gives_everything_back_can_be_stopped(self, broker: Broker):
+        """The same message comes again and again, and others still have their turn on the loop."""
+        came = 0
+
+        async def give_back(delivery: Delivery) -> None:
+            nonlocal came
+            came += 1
+            await (delivery.requeue() if came < 500 else delivery.ack())
+
+        stop = await broker.consume(Queue.CHUNKS, give_back, prefetch=1)
+        await broker.publish(Queue.CHUNKS, note(1))
+        while came == 0:
+            await asyncio.sleep(0)
+        await stop()
+        assert came < 500
+
     async def test_settling_twice_is_harmless(self, broker: Broker):
         """A second acknowledgement neither raises nor lets one message too many through."""
         hands = Hands()
