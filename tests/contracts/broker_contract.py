@@ -114,17 +114,17 @@ class BrokerContract:
 
     async def test_a_consumer_that_gives_everything_back_can_be_stopped(self, broker: Broker):
         """The same message comes again and again, and others still have their turn on the loop."""
-        came = 0
+        came, begun = 0, asyncio.Event()
 
         async def give_back(delivery: Delivery) -> None:
             nonlocal came
             came += 1
+            begun.set()
             await (delivery.requeue() if came < 500 else delivery.ack())
 
         stop = await broker.consume(Queue.CHUNKS, give_back, prefetch=1)
         await broker.publish(Queue.CHUNKS, note(1))
-        while came == 0:
-            await asyncio.sleep(0)
+        await begun.wait()
         await stop()
         assert came < 500
 
