@@ -13,6 +13,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.machine_rules import Machine
 
+MOST_SCHEDULES = 5  # until one shows what a guard is for
+
 
 def machine_on(url: str, *guards_off: str) -> type[Machine]:
     """The machine on a database, perhaps with guards off."""
@@ -59,7 +61,8 @@ def test_ten_thousand_steps_break_no_promise(database_url: str) -> None:
     ],
 )
 def test_without_a_guard_a_promise_is_broken(database_url: str, guard: str, broken: str) -> None:
-    """So the machine can see what the guard is for."""
-    machine = machine_on(database_url, guard)
+    """So the machine can see what the guard is for. Not every schedule shows it: the real database has its own pace."""
     with pytest.raises(AssertionError, match=broken):
-        run_state_machine_as_test(machine, settings=effort(40, 50, Phase.generate))
+        for number in range(MOST_SCHEDULES):
+            machine = seed(number)(machine_on(database_url, guard))
+            run_state_machine_as_test(machine, settings=effort(40, 50, Phase.generate, derandomize=False))
