@@ -67,8 +67,8 @@ class Turn:
     def line(self) -> dict[str, Any]:
         """All but the texts, rounded."""
         return {
-            "product_seconds": round(self.product.wall_seconds, 2),
-            "engine_seconds": round(self.engine.wall_seconds, 2),
+            "product_seconds": round(self.product.wall_seconds, 4),
+            "engine_seconds": round(self.engine.wall_seconds, 4),
             "overhead_percent": round(self.overhead_percent, 2),
             "product_cpu_seconds": {name: round(value, 2) for name, value in self.product.cpu_seconds.items()},
             "engine_cpu_seconds": round(self.engine.cpu_seconds, 2),
@@ -111,8 +111,8 @@ def summarise(turns: list[Turn], recording: Recording) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "slots": SLOTS,
         "windows": len(turns[0].engine.texts),
-        "product_seconds": round(product, 2),
-        "engine_seconds": round(engine, 2),
+        "product_seconds": round(product, 4),
+        "engine_seconds": round(engine, 4),
         "overhead_percent": round(100 * (product / engine - 1), 2),
         "product_cpu_seconds": {name: round(value, 2) for name, value in cpu.items()},
         "engine_cpu_seconds": round(median(turn.engine.cpu_seconds for turn in turns), 2),

@@ -9,11 +9,10 @@ import secrets
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.errors import FlakyFailure
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.machine_rules import Machine
-
-MOST_SCHEDULES = 5  # until one shows what a guard is for
 
 
 def machine_on(url: str, *guards_off: str) -> type[Machine]:
@@ -56,13 +55,18 @@ def test_ten_thousand_steps_break_no_promise(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("guard", "broken"),
     [
-        ("fence", r"landed|changed|was done|attempts|took|fell|another's text"),
+        ("fence", r"landed|was done|attempts|took|fell|another's text"),
         ("sweeper", r"without a fault"),
     ],
 )
 def test_without_a_guard_a_promise_is_broken(database_url: str, guard: str, broken: str) -> None:
-    """So the machine can see what the guard is for. Not every schedule shows it: the real database has its own pace."""
+    """So the machine can see what the guard is for.
+
+    The real database has its own pace, so the same steps need not break it a second time: the first time counts.
+    """
+    machine = machine_on(database_url, guard)
     with pytest.raises(AssertionError, match=broken):
-        for number in range(MOST_SCHEDULES):
-            machine = seed(number)(machine_on(database_url, guard))
-            run_state_machine_as_test(machine, settings=effort(40, 50, Phase.generate, derandomize=False))
+        try:
+            run_state_machine_as_test(machine, settings=effort(40, 50, Phase.generate))
+        except FlakyFailure as error:
+            raise error.exceptions[0] from error
