@@ -2,7 +2,8 @@
 
 A chunk that took its process down, or failed its engine, or over which several workers were killed, is suspect.
 Suspects are transcribed alone, and at most one of them at a time in a process (a task whose preparing failed counts as
-one), so that one poisonous chunk cannot use up the attempts of its neighbours.
+one), so that one poisonous chunk cannot use up the attempts of its neighbours. A last attempt is made with all other
+slots at rest: whatever happens then is this chunk's doing, so a healthy one is never given up for its neighbours.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from core.errors import EngineCancelledError, ParascribeError, TransientError
 from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
 from core.ports import Engine
 from worker.context import Context
+from worker.floor import Floor
 from worker.intake import Arrival, Intake, IntakeClosedError
 from worker.jobs import Jobs
 from worker.niceness import give_way
@@ -60,6 +62,7 @@ class Slots:
         self.parked: set[tuple[str, int]] = set()  # suspects whose turn has not come
         self._threads = ThreadPoolExecutor(context.settings.slots, thread_name_prefix="slot", initializer=give_way)
         self.running: list[Batch] = []
+        self._floor = Floor()
 
     async def run(self) -> None:
         """Work until the intake is closed; then the batches under way are ended with."""
@@ -99,15 +102,23 @@ class Slots:
     async def _work(self, arrivals: list[Arrival]) -> None:
         """A suspect is claimed only when its turn has come: a claim counts as an attempt if the process dies."""
         suspects = await self._suspects(arrivals)
-        await self._attempt([arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in suspects])
+        healthy = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in suspects]
+        if healthy:
+            async with self._floor.shared():
+                await self._attempt(healthy)
         for arrival in arrivals:
-            if (arrival.task_id, arrival.index) not in suspects:
-                continue
-            if self._context.suspects.locked():
-                self._park(arrival)
-            else:
-                async with self._context.suspects:
-                    await self._attempt([arrival])
+            attempts = suspects.get((arrival.task_id, arrival.index))
+            if attempts is not None:
+                await self._attempt_suspect(arrival, attempts)
+
+    async def _attempt_suspect(self, arrival: Arrival, attempts: int) -> None:
+        """``attempts``: how many it has had."""
+        if self._context.suspects.locked():
+            self._park(arrival)
+            return
+        last = attempts > 0 and attempts + 1 >= self._context.settings.max_chunk_attempts
+        async with self._context.suspects, self._floor.alone() if last else self._floor.shared():
+            await self._attempt([arrival])
 
     def _park(self, arrival: Arrival) -> None:
         """Another suspect is at it, perhaps for long: the slot goes on, and this one comes back when that has ended."""
@@ -122,12 +133,13 @@ class Slots:
         finally:
             self.parked.discard((arrival.task_id, arrival.index))
 
-    async def _suspects(self, arrivals: list[Arrival]) -> set[tuple[str, int]]:
+    async def _suspects(self, arrivals: list[Arrival]) -> dict[tuple[str, int], int]:
+        """Those among them, and how many attempts each has had."""
         names = [(arrival.task_id, arrival.index) for arrival in arrivals]
         try:
             return await self._context.resources.chunks.suspect(names)
         except TransientError:
-            return set(names)
+            return dict.fromkeys(names, 0)
 
     async def _attempt(self, arrivals: list[Arrival]) -> None:
         claims = await asyncio.gather(*(self._claim(arrival) for arrival in arrivals))

@@ -2,11 +2,13 @@
 
 import io
 import wave
+from pathlib import Path
 
 import numpy as np
 
 from core.models import SAMPLE_RATE, Pcm
-from tests.support.tasks import CLIPS
+
+CLIPS = Path(__file__).parent.parent / "data"
 
 
 def clips() -> list[Pcm]:

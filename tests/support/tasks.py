@@ -6,16 +6,16 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from core.config import Settings
 from core.flow.resources import Resources
 from core.flow.submit import submit
-from core.models import Chunk, Options, Task, Upload
+from core.models import SAMPLE_RATE as SECOND
+from core.models import Chunk, Cut, Options, Task, Upload
+from core.ports import Queue
 from core.states import TASK_ENDED, TaskStatus
+from tests.support.audio import speech
 from worker.runtime import Worker, open_context
-
-CLIPS = Path(__file__).parent.parent / "data"
 
 
 async def put_task(resources: Resources, settings: Settings, audio: bytes, **changes: object) -> str:
@@ -82,3 +82,20 @@ async def blob_keys(resources: Resources, prefix: str = "") -> list[str]:
     for kind in ("uploads", "pcm"):
         found += [blob.key async for blob in resources.blobs.iterate(kind)]
     return [key for key in found if key.startswith(prefix)]
+
+
+async def half_cut(resources, settings):
+    """A task being processed with two pending chunks, and its claim."""
+    task_id = await put_task(resources, settings, b"")
+    resources.broker._lines[Queue.TASKS].waiting.clear()
+    task = await resources.tasks.claim(task_id, "preparer")
+    await resources.tasks.start_processing(task, "en", 0.9)
+    cuts = [
+        Cut(index=i, start=i * SECOND, end=(i + 1) * SECOND, core_start=i * SECOND, core_end=(i + 1) * SECOND)
+        for i in range(2)
+    ]
+    for cut in cuts:
+        await resources.blobs.put(f"pcm/{task_id}/{cut.index:06d}", speech(1, gap_seconds=0).tobytes())
+    await resources.chunks.add(task_id, cuts)
+    await resources.tasks.note_cut(task, 2)
+    return task

@@ -135,14 +135,17 @@ class ChunkStore:
 
     # --- transcribing
 
-    async def suspect(self, chunks: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
-        """Which of these (task, index) an engine or a process has failed on, or workers have died over repeatedly."""
+    async def suspect(self, chunks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Which of these (task, index) an engine or a process has failed on, or workers have died over repeatedly.
+
+        With the number of attempts that each has had.
+        """
         where = {"_id": {"$in": [chunk_id(task_id, index) for task_id, index in chunks]}}
         with guarded():
             found = await self._chunks.find(where, {"result": 0}).to_list()
         values = [chunk_value(document) for document in found]
         suspects = [each for each in values if each.attempts > 0 or each.interruptions >= SUSPICIOUS_DEATHS]
-        return {(each.task_id, each.cut.index) for each in suspects}
+        return {(each.task_id, each.cut.index): each.attempts for each in suspects}
 
     async def claim(self, task_id: str, index: int, owner: str) -> Chunk | None:
         """Take an announced chunk. Counts an attempt and raises the fence."""

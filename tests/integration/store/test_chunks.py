@@ -146,12 +146,12 @@ async def test_who_was_tried_before_is_suspect(chunks):
     """By a failure, or by several deaths, but not by having been given back in order."""
     names = [("t", index) for index in range(3)]
     await chunks.give_back(await claimed(chunks, 0))
-    assert await chunks.suspect(names) == set()
+    assert await chunks.suspect(names) == {}
     await chunks.fail(await claimed(chunks, 1), OOPS, attempts_left=True)
     for _ in range(SUSPICIOUS_DEATHS):
-        assert await chunks.suspect(names) == {("t", 1)}
+        assert await chunks.suspect(names) == {("t", 1): 1}
         await chunks.give_back(await claimed(chunks, 2), interrupted=True)
-    assert await chunks.suspect(names) == {("t", 1), ("t", 2)}
+    assert await chunks.suspect(names) == {("t", 1): 1, ("t", 2): 0}
 
 
 async def test_cancelling_spares_what_is_done(chunks):

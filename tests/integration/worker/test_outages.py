@@ -6,15 +6,12 @@ import json
 import pytest
 
 from core.errors import StoreUnavailableError
-from core.models import Cut
 from core.ports import Queue
 from core.states import TASK_ENDED, ChunkState, TaskStatus
 from tests.support.audio import speech, wav
 from tests.support.outages import Cable
-from tests.support.tasks import chunks_of, ended, put_task, until, working
+from tests.support.tasks import SECOND, chunks_of, ended, half_cut, put_task, until, working
 from worker.runtime import Worker, open_context
-
-SECOND = 16_000
 
 
 @pytest.fixture
@@ -26,23 +23,6 @@ def slow(settings):
 async def some_running(resources, task_id):
     """Wait until a chunk of the task is in a slot."""
     await until(lambda: chunks_of(resources, task_id), lambda all_: any(c.state is ChunkState.RUNNING for c in all_))
-
-
-async def half_cut(resources, settings):
-    """A task being processed with two pending chunks, and its claim."""
-    task_id = await put_task(resources, settings, b"")
-    resources.broker._lines[Queue.TASKS].waiting.clear()
-    task = await resources.tasks.claim(task_id, "preparer")
-    await resources.tasks.start_processing(task, "en", 0.9)
-    cuts = [
-        Cut(index=i, start=i * SECOND, end=(i + 1) * SECOND, core_start=i * SECOND, core_end=(i + 1) * SECOND)
-        for i in range(2)
-    ]
-    for cut in cuts:
-        await resources.blobs.put(f"pcm/{task_id}/{cut.index:06d}", speech(1, gap_seconds=0).tobytes())
-    await resources.chunks.add(task_id, cuts)
-    await resources.tasks.note_cut(task, 2)
-    return task
 
 
 async def test_a_claim_whose_answer_was_lost_is_no_lost_chunk(resources, settings):
@@ -137,24 +117,3 @@ async def test_a_count_that_misses_a_chunk_ends_nothing(resources, settings):
         await until(lambda: chunks_of(resources, task.id), lambda all_: all_[0].state is ChunkState.DONE)
         await worker._progress.count(task.id)
     assert (await resources.tasks.get(task.id)).status is TaskStatus.PROCESSING
-
-
-async def test_suspects_keep_no_slot_waiting(resources, settings):
-    """While one suspect is at work, perhaps for long, what is healthy is transcribed."""
-    task = await half_cut(resources, settings)
-    await resources.tasks.finish_cutting(task, chunks_total=2, duration_samples=2 * SECOND, silent_samples=0)
-    for index in range(2):
-        for _ in range(3):
-            await resources.chunks.queue(task.id, index)
-            claim = await resources.chunks.claim(task.id, index, "gone")
-            await resources.chunks.give_back(claim, interrupted=True)
-    async with open_context(settings, resources) as context:
-        worker = Worker(context)
-        async with context.suspects:
-            running = asyncio.create_task(worker.run())
-            healthy = await put_task(resources, settings, wav(speech(30)))
-            assert (await ended(resources, healthy)).status is TaskStatus.COMPLETED
-            assert {chunk.state for chunk in await chunks_of(resources, task.id)} == {ChunkState.QUEUED}
-        assert (await ended(resources, task.id)).status is TaskStatus.COMPLETED
-        worker.stop()
-        await running
