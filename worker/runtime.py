@@ -30,7 +30,7 @@ from worker.niceness import give_way
 from worker.prepare import SHORT_FILES, Crew, Preparer
 from worker.progress import Progress
 from worker.retirement import Retirement
-from worker.runfiles import RunFile
+from worker.runfiles import Cause, RunFile
 from worker.settling import Settler
 from worker.slots import Slots
 from worker.sweeper import Sweeper
@@ -126,7 +126,8 @@ class Worker:
     def _upkeep_work(self) -> list[Coroutine[Any, Any, None]]:
         guarded = "sweeper" not in self._context.settings.test_without
         sweeping = [self._sweeper.run(), self._housekeeper.run()] if guarded else []
-        return [*sweeping, beat(self._context), self._slots.watch(), self._retirement.watch(), self._warm_up()]
+        watching = [self._slots.watch(), self._retirement.watch(), self._context.run_file.watch()]
+        return [*sweeping, beat(self._context), *watching, self._warm_up()]
 
     async def checks(self) -> dict[str, str]:
         """What has to be well for this worker to get work done: ``ok`` or a sentence for each."""
@@ -239,7 +240,7 @@ class Worker:
 
     async def _leave(self) -> None:
         try:
-            await take_over(self._context, self._context.worker_id, crashed=False, left=True)
+            await take_over(self._context, self._context.worker_id, Cause.LEFT)
         except TransientError as error:
             log.warning("could not say good-bye, others will notice", error=str(error))
 

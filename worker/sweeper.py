@@ -14,7 +14,7 @@ from worker.hands import Hands
 from worker.liveness import Observer
 from worker.lost import LostWork
 from worker.progress import Progress
-from worker.runfiles import find_dead, forget
+from worker.runfiles import Cause, find_dead, forget
 from worker.takeover import free_chunk, take_over
 
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ class Sweeper:
     async def _bury_local_dead(self) -> None:
         folder = self._context.run_folder
         for death in await asyncio.to_thread(find_dead, folder, but=self._context.worker_id):
-            await take_over(self._context, death.worker_id, crashed=death.crashed)
+            await take_over(self._context, death.worker_id, death.cause)
             forget(folder, death)
 
     async def _bury_silent(self) -> set[str]:
@@ -86,7 +86,7 @@ class Sweeper:
                 ("worker", worker.id), worker.beats, self._context.settings.dead_after_seconds
             )
             if silent:
-                await take_over(self._context, worker.id, crashed=False)
+                await take_over(self._context, worker.id, Cause.OUTSIDE)
             else:
                 listed.add(worker.id)
         return listed
@@ -130,7 +130,7 @@ class Sweeper:
             name = (task.id, chunk.cut.index)
             abandoned = self._abandoned(chunk.owner, listed, in_hand=name in self._hands.chunks)
             if abandoned and self._unchanged(name, chunk.fence, self._context.settings.dead_after_seconds):
-                await free_chunk(self._context, chunk, crashed=False)
+                await free_chunk(self._context, chunk, Cause.OUTSIDE)
         await self._lost.chunks(task)
         await self._continue(task)
 

@@ -5,7 +5,7 @@ import fcntl
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,19 +82,28 @@ class Fleet:
         return json.dumps({"journal": str(self.journal.path), **self.shape.engine, **changes})
 
     async def add_worker(
-        self, name: str, *, engine: str | None = None, extra: Mapping[str, str] | None = None, **changes: object
+        self,
+        name: str,
+        *,
+        engine: str | None = None,
+        extra: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        **changes: object,
     ) -> Child:
-        """One more worker, with scratch space of its own: to the others it is on another machine."""
+        """One more worker, with scratch space of its own: to the others it is on another machine.
+
+        ``extra``: further environment; ``prefix``: what its command begins with.
+        """
         settings = {**self.shape.worker_settings, "fake_engine": engine or self.engine()}
-        child = self._child(name, WORKER, {**settings, "temp_dir": self.folder / name, **changes}, extra or {})
+        child = self._child(name, WORKER, {**settings, "temp_dir": self.folder / name, **changes}, extra or {}, prefix)
         self.workers.append(child)
         await child.start()
         return child
 
-    async def replace_worker(self, child: Child, *, engine: str) -> Child:
+    async def replace_worker(self, child: Child, *, engine: str, prefix: Sequence[str] = ()) -> Child:
         """End one and start another under its name."""
         await self.dismiss(child)
-        return await self.add_worker(child.name, engine=engine)
+        return await self.add_worker(child.name, engine=engine, prefix=prefix)
 
     async def dismiss(self, child: Child) -> None:
         """kill -9, for good: its machine is gone."""
@@ -143,10 +152,17 @@ class Fleet:
         """End everything that still runs, at once."""
         await asyncio.gather(*(child.end() for child in (*self.apis, *self.workers)))
 
-    def _child(self, name: str, script: Path, settings: Mapping[str, object], extra: Mapping[str, str]) -> Child:
+    def _child(
+        self,
+        name: str,
+        script: Path,
+        settings: Mapping[str, object],
+        extra: Mapping[str, str],
+        prefix: Sequence[str] = (),
+    ) -> Child:
         program = Program(
             name=name,
-            command=(*(self.disk.prefix if self.disk else ()), sys.executable, "-P", str(script)),
+            command=(*(self.disk.prefix if self.disk else ()), *prefix, sys.executable, "-P", str(script)),
             environment=environment(self.settings(**settings), **extra),
         )
         return Child(program=program, log=self.folder / f"{name}.log", cwd=self.folder)

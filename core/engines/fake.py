@@ -82,6 +82,8 @@ class FakeEngine:
             self._leaked.append(bytearray(os.urandom(1024)) * int(spec.leak_mb * 1024))
         if spec.crash and spec.crash.hits(digest, earlier):
             os.kill(os.getpid(), spec.crash.number)
+        if spec.hoard and spec.hoard.hits(digest, earlier):
+            bytes(bytearray(b"x") * (spec.hoard.megabytes << 20))
         if spec.hang and spec.hang.hits(digest, earlier):
             _hang(spec.hang, cancelled)
         if spec.fail and spec.fail.hits(digest, earlier):

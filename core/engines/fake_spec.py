@@ -47,6 +47,12 @@ class Hang(Trouble):
     deaf: bool = False
 
 
+class Hoard(Trouble):
+    """So much memory is taken at once, and given back if the process outlives that."""
+
+    megabytes: int = Field(gt=0)
+
+
 class FakeSpec(_Strict):
     """All of it; ``{}`` is an engine that is instant and never fails."""
 
@@ -56,6 +62,7 @@ class FakeSpec(_Strict):
     fail: Trouble | None = None
     crash: Crash | None = None
     hang: Hang | None = None
+    hoard: Hoard | None = None
     detect_hang_seconds: float = Field(default=0.0, ge=0)  # finding the language does not come back for so long
     salt: str = ""  # other words for the same audio: shows whose result was kept
     leak_mb: float = Field(default=0.0, ge=0)  # kept for ever, for each window
@@ -63,7 +70,7 @@ class FakeSpec(_Strict):
     @property
     def counts(self) -> bool:
         """Whether earlier attempts have to be known."""
-        return any(trouble and trouble.times is not None for trouble in (self.fail, self.crash, self.hang))
+        return any(trouble and trouble.times is not None for trouble in (self.fail, self.crash, self.hang, self.hoard))
 
 
 def parse_spec(text: str) -> FakeSpec:

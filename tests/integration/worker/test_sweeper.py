@@ -9,6 +9,7 @@ from core.models import Cut, Failure, WindowResult
 from core.states import ChunkState, TaskStatus
 from tests.support.audio import speech, wav
 from tests.support.tasks import blob_keys, chunks_of, ended, put_task, until, working
+from worker.runfiles import Cause
 from worker.runtime import open_context
 from worker.takeover import MAX_INTERRUPTIONS, free_chunk, take_over
 
@@ -169,19 +170,19 @@ async def test_three_crashes_fail_a_chunk_and_deaths_from_outside_do_not(resourc
     """A crash by its work counts as an attempt; being killed counts apart, up to a limit of its own."""
     task_id = await prepared(resources, settings, count=2)
 
-    async def die(index: int, *, crashed: bool):
+    async def die(index: int, cause: Cause):
         await resources.chunks.queue(task_id, index)
-        await free_chunk(context, await resources.chunks.claim(task_id, index, "w"), crashed=crashed)
+        await free_chunk(context, await resources.chunks.claim(task_id, index, "w"), cause)
         return (await chunks_of(resources, task_id))[index]
 
     for _ in range(2):
-        assert (await die(0, crashed=True)).state is ChunkState.PENDING
-    failed = await die(0, crashed=True)
-    assert (failed.state, failed.attempts, failed.error.code) == (ChunkState.FAILED, 3, "worker_crashed")
+        assert (await die(0, Cause.CRASHED)).state is ChunkState.PENDING
+    failed = await die(0, Cause.MEMORY)
+    assert (failed.state, failed.attempts, failed.error.code) == (ChunkState.FAILED, 3, "worker_out_of_memory")
     for count in range(1, MAX_INTERRUPTIONS + 1):
-        killed = await die(1, crashed=False)
+        killed = await die(1, Cause.OUTSIDE)
         assert (killed.state, killed.attempts, killed.interruptions) == (ChunkState.PENDING, 0, count)
-    assert (await die(1, crashed=False)).state is ChunkState.FAILED
+    assert (await die(1, Cause.OUTSIDE)).state is ChunkState.FAILED
 
 
 async def test_taking_over_twice_is_harmless(resources, settings, context):
@@ -189,11 +190,11 @@ async def test_taking_over_twice_is_harmless(resources, settings, context):
     task_id = await prepared(resources, settings, count=1)
     await resources.chunks.queue(task_id, 0)
     stale = await resources.chunks.claim(task_id, 0, "ghost")
-    assert await take_over(context, "ghost", crashed=False) == {task_id}
+    assert await take_over(context, "ghost", Cause.OUTSIDE) == {task_id}
     await resources.chunks.queue(task_id, 0)
     fresh = await resources.chunks.claim(task_id, 0, "other")
-    await free_chunk(context, stale, crashed=True)
-    assert await take_over(context, "ghost", crashed=True) == set()
+    await free_chunk(context, stale, Cause.CRASHED)
+    assert await take_over(context, "ghost", Cause.CRASHED) == set()
     assert await resources.chunks.complete(fresh, WindowResult(segments=()))
 
 

@@ -1,5 +1,6 @@
 """Who on this machine is dead, and of what."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.runfiles import Death, RunFile, find_dead, forget
+from worker.memory_kills import memory_kills
+from worker.runfiles import HEADER, Cause, Death, RunFile, find_dead, forget
 
 HOLD = """
 import sys, os, signal
@@ -58,20 +60,47 @@ def end(child: subprocess.Popen) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "crashed"),
+    ("way", "cause"),
     [
-        (str(int(signal.SIGKILL)), False),
-        (str(int(signal.SIGSEGV)), True),
-        (str(int(signal.SIGABRT)), True),
-        ("blame", True),
+        (str(int(signal.SIGKILL)), Cause.OUTSIDE),
+        (str(int(signal.SIGSEGV)), Cause.CRASHED),
+        (str(int(signal.SIGABRT)), Cause.CRASHED),
+        ("blame", Cause.CRASHED),
     ],
 )
-def test_a_dead_worker_is_found_with_its_cause(tmp_path, other, way, crashed):
+def test_a_dead_worker_is_found_with_its_cause(tmp_path, other, way, cause):
     """Killed from outside is nobody's fault; a native crash and a hang are its work's."""
     child = other(way)
     assert find_dead(tmp_path, but="me") == []
     end(child)
-    assert find_dead(tmp_path, but="me") == [Death(worker_id="other", crashed=crashed)]
+    assert find_dead(tmp_path, but="me") == [Death(worker_id="other", cause=cause)]
+
+
+def test_who_was_killed_when_memory_ran_short_is_told_apart(tmp_path, other):
+    """The kernel has killed once more than when the worker last looked."""
+    end(other("9"))
+    with (tmp_path / "other.run").open("r+b") as file:
+        file.write(HEADER % (memory_kills() - 1))
+    assert find_dead(tmp_path, but="me") == [Death(worker_id="other", cause=Cause.MEMORY)]
+
+
+async def test_kills_of_others_are_not_ones_own(tmp_path):
+    """The count is kept up to date while the worker lives."""
+    own = RunFile(tmp_path, "me")
+    os.pwrite(own._file.fileno(), HEADER % -1, 0)
+    watching = asyncio.create_task(own.watch())
+    await asyncio.sleep(0)
+    assert (tmp_path / "me.run").read_bytes() == HEADER % memory_kills()
+    watching.cancel()
+    own.close()
+
+
+def test_kills_are_read_where_the_system_tells_them(tmp_path):
+    """And are none elsewhere."""
+    file = tmp_path / "vmstat"
+    assert memory_kills(file) == 0
+    file.write_text("pgfault 12\noom_kill 3\n")
+    assert memory_kills(file) == 3
 
 
 def test_a_paused_worker_is_not_dead(tmp_path, other):
