@@ -32,7 +32,7 @@ class DirectoryBlobs:
     async def writer(self, key: str) -> AsyncIterator["PartFile"]:
         """Stream into an unfinished file that gets its name when all of it is on disk."""
         target = self._path(key)
-        part = await asyncio.to_thread(PartFile, self._root / PARTS)
+        part = await _begin(self._root / PARTS)
         try:
             yield part
             await asyncio.to_thread(part.commit, target)
@@ -101,6 +101,18 @@ class DirectoryBlobs:
             path.unlink(missing_ok=True)
         for folder in {path.parent for path in paths}:
             remove_empty(folder, self._root)
+
+
+async def _begin(folder: Path) -> "PartFile":
+    """A new one. Its thread cannot be cancelled: what it makes for nobody is discarded."""
+    making = asyncio.create_task(asyncio.to_thread(PartFile, folder))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await asyncio.wait([making])
+        if making.exception() is None:
+            await asyncio.to_thread(making.result().discard)
+        raise
 
 
 class PartFile:

@@ -227,3 +227,17 @@ async def test_a_directory_that_cannot_be_had_is_told_at_the_start(tmp_path):
     with pytest.raises(InvalidRequestError, match="Change STORAGE_URL") as told:
         await open_blobs(settings(storage_url=(tmp_path / "file" / "below").as_uri()))
     assert told.value.code == "invalid_settings"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_cancelled_writer_leaves_no_unfinished_file(tmp_path, turns):
+    """At whichever step it is cancelled, while its thread is still making the file too."""
+    blobs = DirectoryBlobs(tmp_path)
+    writing = [asyncio.create_task(blobs.put(f"uploads/{number}", b"x" * 4096)) for number in range(20)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for one in writing:
+        one.cancel()
+    await asyncio.wait(writing)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert [path.name for path in (tmp_path / ".parts").iterdir() if path.is_file()] == []
