@@ -10,6 +10,7 @@ from api.context import Context, Ready, database_there
 from api.lanes import Lanes
 from api.request_log import RequestLog
 from api.routes import health, results, tasks, uploads
+from api.shared_reads import SharedReads
 from api.views import PREFIX
 from core.config import Settings
 from core.engines.registry import model_store
@@ -49,6 +50,7 @@ def create_app(
         availability=Availability(lambda: resources.tasks.get("availability")),
         backlog=Backlog(lambda: resources.tasks.waiting(limit=settings.max_queued_tasks), settings.max_queued_tasks),
         lanes=Lanes(),
+        reads=SharedReads(resources.tasks.get),
     )
     for module in (uploads, tasks, results):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(database_there)])

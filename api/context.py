@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Request
 from api.availability import REQUEST_SECONDS, Availability
 from api.backlog import Backlog
 from api.lanes import Lanes
+from api.shared_reads import SharedReads
 from core.adapters.mongo.client import patience
 from core.config import Settings
 from core.engines.models import ModelStore
@@ -29,6 +30,7 @@ class Context:
     availability: Availability
     backlog: Backlog
     lanes: Lanes
+    reads: SharedReads
     ready: Ready | None
 
 

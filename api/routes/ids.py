@@ -26,7 +26,7 @@ TaskId = Annotated[str, Depends(_task_id)]
 
 async def existing(given: Given, task_id: TaskId) -> Task:
     """The task that the path names. Raises ``NotFoundError``."""
-    task = await given.resources.tasks.get(task_id)
+    task = await given.reads.get(task_id)
     if task is None:
         raise _not_found(task_id)
     return task
