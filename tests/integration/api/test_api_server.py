@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ class Breaking:
                 raise StoreUnavailableError("The database did not answer.")
             count += 1
             yield chunk
+
+
+def test_no_answer_waits_for_the_one_before_to_be_acknowledged() -> None:
+    """On a kept connection that would be 40 ms each time."""
+    with (
+        bind("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.fixture
