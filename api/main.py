@@ -17,5 +17,6 @@ def main() -> None:
 async def serve(settings: Settings, resources: Resources, stop: asyncio.Event) -> None:
     """Answer until ``stop`` is set."""
     server = ApiServer(create_app(settings, resources), settings)
+    process.settle()
     async with process.calling(server.stop, when=stop):
         await server.run()

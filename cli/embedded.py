@@ -26,6 +26,7 @@ async def serve(settings: Settings, resources: Resources, stop: asyncio.Event) -
             return {"worker": "ok" if worker.ready.is_set() and not stop.is_set() else "The worker is not ready."}
 
         server = ApiServer(create_app(settings, resources, ready=worker_ready, credit=context.credit), settings)
+        process.settle()
         async with process.calling(server.stop, worker.stop, when=stop):
             await _until_one_ends(worker.run(), server.run(), stop=stop)
 

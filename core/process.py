@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -70,6 +71,15 @@ async def _run(body: Body, settings: Settings) -> None:
         if resources is not None:
             await body(settings, resources, stop)
         asyncio.get_running_loop().call_later(CLOSING_SECONDS, _end_well)  # what is to be closed must not hold us up
+
+
+def settle() -> None:
+    """What has been built by now lives as long as the process: the garbage collector need not look at it again.
+
+    A full collection looks at everything: that took 0.1 s, in which nobody got an answer.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @asynccontextmanager
