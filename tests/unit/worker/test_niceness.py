@@ -1,13 +1,15 @@
 """Threads that compute give way to those that answer."""
 
 import os
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from worker.niceness import NICER_BY, give_way
+from tests.support.live import ROOT
+from worker.niceness import NICER_BY, give_way, session_gives_way
 
 
 def priority() -> int:
@@ -26,3 +28,22 @@ def test_only_the_thread_itself_and_those_that_it_starts_give_way():
         child.join()
     assert theirs == [min(19, ours + NICER_BY)]
     assert priority() == ours
+
+
+LEAD = "import sys; from pathlib import Path; from worker.niceness import *; session_gives_way(Path(sys.argv[1]))"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has groups of sessions")
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_session_gives_way_where_it_is_the_workers_own(tmp_path, leads):
+    """A shell's other programs are not slowed down."""
+    told = tmp_path / "autogroup"
+    command = [sys.executable, "-c", LEAD, str(told)]
+    subprocess.run(command, cwd=ROOT, check=True, start_new_session=leads)
+    assert told.exists() is leads
+    assert not leads or told.read_text() == str(NICER_BY)
+
+
+def test_a_kernel_that_knows_no_groups_is_no_error(tmp_path):
+    """Nor a container that may not write there."""
+    session_gives_way(tmp_path / "missing" / "autogroup")
