@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
-LANES = 4  # each costs a turn about 0.5 ms: reading, parsing and copying 256 KiB
+LANES = 2  # each costs a turn about 0.5 ms: reading, parsing and copying 256 KiB
 
 
 class Lanes:
