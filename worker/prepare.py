@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 SHORT_FILES = 4  # tasks beyond MAX_CONCURRENT_JOBS that may be open and take turns with those
 LANGUAGE_WINDOWS = 3  # speech windows that the language is found from
+HELD_WINDOWS, HELD_SECONDS = 8, 0.5  # windows that are cut in quick succession are stored together, at most so many
 HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds
 FULL_SECONDS = 0.5  # between two counts of a task that has as many chunks announced as it may have
 DETECT_SECONDS = 300.0  # for the language of three windows
@@ -159,11 +160,11 @@ class _Preparation:
         self._crew = crew
         self._task = task
         self._known: set[int] = set()
-        self._held: list[tuple[Cut, Pcm]] = []  # windows that wait for the language
+        self._held: list[tuple[Cut, Pcm]] = []  # windows that wait for the language, or to be stored together
         self._count = 0
         self._core_samples = 0
         self._started = False
-        self._full, self._counted_at = False, 0.0
+        self._full, self._counted_at, self._released_at = False, 0.0, -HELD_SECONDS
 
     async def run(self, turn: Turn) -> None:
         """Decode and cut to the end; every window is stored and announced on the way."""
@@ -203,14 +204,15 @@ class _Preparation:
         self._held.append((cut, pcm))
         if not self._started and self._task.options.language is None and len(self._held) < LANGUAGE_WINDOWS:
             return
-        await self._release()
+        if len(self._held) >= HELD_WINDOWS or time.monotonic() - self._released_at >= HELD_SECONDS:
+            await self._release()
 
     async def _release(self) -> None:
         """Store and announce what is held; the language comes first, since every chunk needs it."""
         if not self._started:
             await self._start()
-        for cut, pcm in self._held:
-            await self._store(cut, pcm)
+        self._released_at = time.monotonic()
+        await self._store(self._held)
         self._held.clear()
 
     async def _start(self) -> None:
@@ -234,14 +236,15 @@ class _Preparation:
             raise
         return found
 
-    async def _store(self, cut: Cut, pcm: Pcm) -> None:
-        """The audio before the chunk that names it, so that a chunk never lacks its audio."""
-        if cut.index not in self._known:
-            chunk_key = f"pcm/{self._task.id}/{cut.index:06d}"
-            await self._resources.blobs.put(chunk_key, pcm.tobytes())
-            await self._resources.chunks.add(self._task.id, [cut])
-        self._count += 1
-        self._core_samples += cut.core_end - cut.core_start
+    async def _store(self, windows: Sequence[tuple[Cut, Pcm]]) -> None:
+        """The audio before the chunks that name it, so that a chunk never lacks its audio."""
+        new = [(cut, pcm) for cut, pcm in windows if cut.index not in self._known]
+        for cut, pcm in new:
+            await self._resources.blobs.put(f"pcm/{self._task.id}/{cut.index:06d}", pcm.tobytes())
+        if new:
+            await self._resources.chunks.add(self._task.id, [cut for cut, _ in new])
+        self._count += len(windows)
+        self._core_samples += sum(cut.core_end - cut.core_start for cut, _ in windows)
         self._check(await self._resources.tasks.note_cut(self._task, self._count))
         await self._announce()
 

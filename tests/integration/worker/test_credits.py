@@ -117,7 +117,7 @@ async def test_a_chunk_costs_few_questions_to_the_database(resources, settings):
 
 async def test_one_long_file_is_shared_by_all_workers(lasting, fake, tmp_path):
     """Each of three has at least a fifth of its chunks, from the time on that it is being cut."""
-    settings = fake(speed=8).model_copy(update={"max_parallel_workers": 1, "batch_size": 2})
+    settings = fake(speed=40).model_copy(update={"max_parallel_workers": 1, "batch_size": 2})
     owners: Counter[str] = Counter()
     early: Counter[str] = Counter()
     complete = lasting.chunks.complete
@@ -130,7 +130,7 @@ async def test_one_long_file_is_shared_by_all_workers(lasting, fake, tmp_path):
 
     lasting.chunks.complete = noted
     async with working(settings, lasting), working(settings, lasting), working(settings, lasting):
-        task_id = await put_task(lasting, settings, wav(speech(400)))
+        task_id = await put_task(lasting, settings, wav(speech(1500)))
         task = await ended(lasting, task_id, 120)
     assert {chunk.state for chunk in await chunks_of(lasting, task_id)} == {ChunkState.DONE}
     assert len(owners) == 3
