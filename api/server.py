@@ -93,12 +93,12 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-        # asyncio sets this only on sockets that name their protocol, which accepted ones of this listener do not. Without
-        # it an answer on a kept connection waits 40 ms for the client's acknowledgement of its head.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
     except OSError as error:
         raise InvalidRequestError(_refusal(host, port, error), code="invalid_settings") from error
+    # asyncio sets this only on sockets that name their protocol, which those that this one accepts do not. Without it an
+    # answer on a kept connection waits 40 ms for the client's acknowledgement of its head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _refusal(host: str, port: int, error: OSError) -> str:
