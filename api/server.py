@@ -95,8 +95,8 @@ def bind(host: str, port: int) -> socket.socket:
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         raise InvalidRequestError(_refusal(host, port, error), code="invalid_settings") from error
-    # asyncio sets this only on sockets that name their protocol, which those that this one accepts do not. Without it an
-    # answer on a kept connection waits 40 ms for the client's acknowledgement of its head.
+    # asyncio sets this only on sockets that name their protocol, which those that this one accepts do not. Without it
+    # an answer on a kept connection waits 40 ms for the client's acknowledgement of its head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
