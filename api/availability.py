@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from core.adapters.mongo.client import patience
+from core.cancelling import cancel_all
 from core.errors import StoreUnavailableError
 
 log = structlog.get_logger()
@@ -37,8 +38,7 @@ class Availability:
         try:
             yield
         finally:
-            looking.cancel()
-            await asyncio.wait([looking])
+            await cancel_all([looking])
 
     async def look(self) -> bool:
         """Look once."""
@@ -63,11 +63,11 @@ class Availability:
                     return True
             return False
         finally:
-            asking.cancel()
-            await asyncio.wait([asking])
+            await cancel_all([asking])
 
     async def _until_answered(self) -> None:
-        while True:
+        asker = asyncio.current_task()
+        while asker is not None and not asker.cancelling():  # the driver may tell of an error instead
             try:
                 with patience(5 * LOOK_SECONDS):
                     await self._ask()

@@ -6,11 +6,12 @@ from typing import Any
 
 import structlog
 
+from core.cancelling import cancel_all
 from core.errors import TransientError
 
 log = structlog.get_logger()
 
-TELLINGS, TELLING_SECONDS = 4, 0.25
+TELLINGS = 4
 
 
 class Jobs:
@@ -32,13 +33,8 @@ class Jobs:
         await self.cancel()
 
     async def cancel(self) -> None:
-        """Cancel all of them and wait until they have ended. A driver may swallow that once: they are told again."""
-        tasks = set(self._tasks)
-        for _ in range(TELLINGS):
-            for task in tasks:
-                task.cancel()
-            tasks = (await asyncio.wait(tasks, timeout=TELLING_SECONDS))[1] if tasks else tasks
-        for task in tasks:
+        """Cancel all of them and wait until they have ended, a second at most."""
+        for task in await cancel_all(self._tasks, tellings=TELLINGS):
             log.warning("background work does not end", work=task.get_name())
 
 

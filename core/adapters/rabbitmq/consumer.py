@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import structlog
 
 from core.adapters.rabbitmq.driver import QueueMissingError, RefusedError, driving
-from core.adapters.rabbitmq.ending import put_an_end_to
 from core.adapters.rabbitmq.inspection import ConsumingLine
 from core.adapters.rabbitmq.keeper import Keeper
 from core.adapters.rabbitmq.pace import Pace
 from core.adapters.rabbitmq.session import STALE, Session
 from core.adapters.rabbitmq.topology import Topology
+from core.cancelling import cancel_all
 from core.errors import BrokerUnavailableError
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ class Consumer:
             await self._session.close()
 
     async def _cancel(self) -> None:
-        await put_an_end_to(self._task)
+        await cancel_all([self._task])
 
     async def _run(self) -> None:
         refusals = failures = 0
@@ -119,7 +119,7 @@ class Consumer:
             return await session.ending.wait()
         finally:
             if watching is not None:
-                await put_an_end_to(watching)
+                await cancel_all([watching])
 
     async def _watch(self, line: ConsumingLine, session: Session) -> None:
         """The broker may cancel a consumer, or lose its queue, without a word that reaches us."""

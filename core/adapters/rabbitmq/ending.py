@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-AGAIN_SECONDS = 0.25
-
 OnClose = Callable[[object, BaseException | None], None]
 
 
@@ -35,14 +33,3 @@ class Ending:
     async def wait(self) -> str:
         """The reason, once it is over."""
         return await asyncio.shield(self._reason)
-
-
-async def put_an_end_to(task: "asyncio.Task[None]", *, again_seconds: float = AGAIN_SECONDS) -> None:
-    """Cancel it until it has ended: the driver swallows a cancellation that comes together with an answer.
-
-    ``again_seconds``: longer than what the task itself does when it is cancelled, so that this is not broken off.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=again_seconds)
-    await asyncio.gather(task, return_exceptions=True)  # what it ended with is nobody's any more

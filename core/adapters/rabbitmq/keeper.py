@@ -8,8 +8,9 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from core.adapters.rabbitmq.ending import Ending, put_an_end_to
+from core.adapters.rabbitmq.ending import Ending
 from core.adapters.rabbitmq.pace import Pace
+from core.cancelling import cancel_all
 from core.errors import BrokerUnavailableError
 
 log = structlog.get_logger()
@@ -81,7 +82,7 @@ class Keeper(Generic[T]):
     async def close(self) -> None:
         """End the line and open no other."""
         if self._task is not None:
-            await put_an_end_to(self._task, again_seconds=2 * self._pace.close)
+            await cancel_all([self._task], again_seconds=2 * self._pace.close)
 
     async def _keep(self) -> None:
         failures = 0

@@ -9,10 +9,11 @@ from aio_pika.exceptions import PublishError
 
 from core.adapters.rabbitmq.connection import Address, connected, is_blocked
 from core.adapters.rabbitmq.driver import driving
-from core.adapters.rabbitmq.ending import Ending, put_an_end_to
+from core.adapters.rabbitmq.ending import Ending
 from core.adapters.rabbitmq.keeper import Keeper
 from core.adapters.rabbitmq.messages import make_message
 from core.adapters.rabbitmq.topology import Topology
+from core.cancelling import cancel_all
 from core.errors import BrokerUnavailableError
 from core.ports import Message, Queue
 
@@ -136,4 +137,4 @@ class Publisher:
             try:
                 yield line
             finally:
-                await put_an_end_to(probing)
+                await cancel_all([probing])

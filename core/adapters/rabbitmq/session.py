@@ -11,10 +11,11 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from core.adapters.handing import hand_over
 from core.adapters.rabbitmq.delivery import RabbitDelivery
 from core.adapters.rabbitmq.driver import driving
-from core.adapters.rabbitmq.ending import Ending, put_an_end_to
+from core.adapters.rabbitmq.ending import Ending
 from core.adapters.rabbitmq.inspection import Count
 from core.adapters.rabbitmq.messages import read_message
 from core.adapters.rabbitmq.pace import Pace
+from core.cancelling import cancel_all
 from core.errors import BrokerUnavailableError
 from core.ports import Handler, Message
 
@@ -71,7 +72,7 @@ class Session:
     async def close(self) -> None:
         """What is unsettled becomes ready again."""
         if self._task is not None:
-            await put_an_end_to(self._task)
+            await cancel_all([self._task])
         if self._channel is not None:
             with contextlib.suppress(BrokerUnavailableError), driving("closing a channel"):
                 async with asyncio.timeout(self._pace.close):
@@ -145,7 +146,7 @@ class Session:
             async with asyncio.timeout(self._pace.close):
                 await self._handing.acquire()
         if self._task is not None:
-            await put_an_end_to(self._task)
+            await cancel_all([self._task])
 
     def _delivery(self, raw: AbstractIncomingMessage) -> RabbitDelivery | None:
         message = read_message(raw.body)
