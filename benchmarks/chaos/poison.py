@@ -8,8 +8,9 @@ from benchmarks.chaos.recordings import Recording, recordings
 from benchmarks.chaos.scenario import SHORT, Scenario
 from benchmarks.chaos.stage import Job, Stage
 from benchmarks.private.client import ENDED
-from benchmarks.private.fleet import Shape
+from benchmarks.private.fleet import START_SECONDS, Shape
 from benchmarks.private.memory_limit import memory_limit, missing
+from benchmarks.private.processes import Child
 
 ATTEMPTS = 3
 KEPT_SHARE = 0.8
@@ -62,7 +63,12 @@ async def _staff(stage: Stage, engine: str, prefix: Sequence[str] = ()) -> None:
     """Other workers."""
     for child in list(stage.fleet.workers):
         await stage.fleet.replace_worker(child, engine=engine, prefix=prefix)
-    await stage.fleet.ready()
+    for child in stage.fleet.workers:  # those that were before them are still on the list
+        await stage.until(lambda child=child: _listed(stage, child), START_SECONDS)  # type: ignore[misc]
+
+
+async def _listed(stage: Stage, child: Child) -> bool:
+    return stage.fleet.identity(child) in await stage.fleet.listed()
 
 
 async def _healthy(stage: Stage, count: int, kind: str | None) -> float:

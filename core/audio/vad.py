@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelNotFoundError
+from core.inference import inference
 from core.models import SAMPLE_RATE, Pcm
 
 FRAME_SAMPLES = 512
@@ -98,10 +99,8 @@ def _fresh_state() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 @cache
 def _network() -> Any:
     """Compiled once; each stream has a request of its own."""
-    import openvino  # noqa: PLC0415 - 0.2 s and 40 MiB that only a worker needs
-
     options = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.Core().compile_model(str(_asset()), "CPU", options)
+    return inference().compile_model(str(_asset()), "CPU", options)
 
 
 def _asset() -> Path:

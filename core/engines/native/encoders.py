@@ -12,6 +12,7 @@ from core.engines.ct2_file import Weights
 from core.engines.features import Spectrogram
 from core.engines.native.linear import Rows, apply, new_rows, pack
 from core.engines.native.model import layers_of
+from core.inference import inference
 
 F32 = NDArray[np.float32]
 
@@ -24,15 +25,13 @@ class OpenVinoEncoder:
     """
 
     def __init__(self, weights: Weights, cache: Path | None) -> None:
-        import openvino  # noqa: PLC0415  heavy: only where a model is loaded
-
         from core.engines.native.graph import encoder_model  # noqa: PLC0415  needs OpenVINO
 
         self.mels = int(weights["encoder/conv1/weight"].shape[1])
         self.frames = int(weights["encoder/position_encodings/encodings"].shape[0])
         self._layers = layers_of(weights, "decoder")
         self._own = threading.local()
-        core = openvino.Core()
+        core = inference()
         self._compiled = core.compile_model(encoder_model(weights), "CPU", _properties(core, cache))
 
     def project(self, mel: Spectrogram) -> Sequence[F32]:
