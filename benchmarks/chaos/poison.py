@@ -10,7 +10,6 @@ from benchmarks.chaos.stage import Job, Stage
 from benchmarks.private.client import ENDED
 from benchmarks.private.fleet import START_SECONDS, Shape
 from benchmarks.private.memory_limit import memory_limit, missing
-from benchmarks.private.processes import Child
 
 ATTEMPTS = 3
 KEPT_SHARE = 0.8
@@ -33,7 +32,8 @@ async def poison(stage: Stage) -> None:
         (bad,) = await recordings([POISON + number])
         with memory_limit(LIMIT_MEGABYTES) if kind == "MEMORY" else nullcontext(()) as prefix:
             seconds = await _beside(stage, bad, kind, jobs, prefix)
-            await _staff(stage, stage.fleet.engine())
+            if prefix:  # nobody may be left below the limit
+                await _staff(stage, stage.fleet.engine())
         if quiet:
             kept = quiet / seconds
             stage.note(**{f"throughput_kept_{kind.lower()}": round(kept, 3)})
@@ -63,12 +63,12 @@ async def _staff(stage: Stage, engine: str, prefix: Sequence[str] = ()) -> None:
     """Other workers."""
     for child in list(stage.fleet.workers):
         await stage.fleet.replace_worker(child, engine=engine, prefix=prefix)
-    for child in stage.fleet.workers:  # those that were before them are still on the list
-        await stage.until(lambda child=child: _listed(stage, child), START_SECONDS)  # type: ignore[misc]
+    await stage.until(lambda: _only_these(stage), START_SECONDS)
 
 
-async def _listed(stage: Stage, child: Child) -> bool:
-    return stage.fleet.identity(child) in await stage.fleet.listed()
+async def _only_these(stage: Stage) -> bool:
+    """Those that were before them leave the list when they are found dead."""
+    return {stage.fleet.identity(child) for child in stage.fleet.workers} == set(await stage.fleet.listed())
 
 
 async def _healthy(stage: Stage, count: int, kind: str | None) -> float:
