@@ -21,8 +21,8 @@ TICKS = 20  # equal parts of a wait; a pause of this process or of its machine u
 Result = TypeVar("Result")
 
 
-async def until_answered(write: Callable[[], Awaitable[bool]], **what: object) -> bool:
-    """Repeat a conditional write until the database says yes or no. What a live worker owns is nobody else's."""
+async def until_answered(write: Callable[[], Awaitable[Result]], **what: object) -> Result:
+    """Repeat a conditional write until the database has answered. What a live worker owns is nobody else's."""
     for delay in itertools.chain(DELAYS, itertools.repeat(LAST_DELAY)):
         try:
             return await write()

@@ -1,8 +1,9 @@
 """What follows a batch: results into their chunks, the next credits handed on, messages acknowledged, in that order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -30,35 +31,36 @@ class Settler:
         self._timers = timers  # not waited for: the sweeper does what they would have done
         self.unsettled: set[tuple[str, int]] = set()  # task and index of what a slot is done with and the database not
 
-    def start(
-        self, arrival: Arrival, chunk: Chunk, outcome: WindowResult | Exception, *, postpone: bool = False
-    ) -> None:
-        """Settle in the background: the slot need not wait for the database."""
-        self.unsettled.add((chunk.task_id, chunk.cut.index))
-        self._jobs.start(self._settle(arrival, chunk, outcome, postpone=postpone))
+    def keep(self, arrivals: Sequence[Arrival], chunks: Sequence[Chunk], results: Sequence[WindowResult]) -> None:
+        """Store a batch's results in the background: the slot need not wait for the database."""
+        self._start(chunks, self._completed(arrivals, list(zip(chunks, results, strict=True))))
 
-    async def _settle(
-        self, arrival: Arrival, chunk: Chunk, outcome: WindowResult | Exception, *, postpone: bool
-    ) -> None:
+    def give_up(self, arrival: Arrival, chunk: Chunk, error: Exception, *, postpone: bool = False) -> None:
+        """Store in the background that an attempt has failed; ``postpone``: that it could not be made yet."""
+        self._start([chunk], (self._postponed if postpone else self._failed)(arrival, chunk, error))
+
+    def _start(self, chunks: Sequence[Chunk], work: Coroutine[Any, Any, None]) -> None:
+        names = {(chunk.task_id, chunk.cut.index) for chunk in chunks}
+        self.unsettled |= names
+        self._jobs.start(self._settled(names, work))
+
+    async def _settled(self, names: set[tuple[str, int]], work: Coroutine[Any, Any, None]) -> None:
         try:
-            if not isinstance(outcome, Exception):
-                await self.completed(arrival, chunk, outcome)
-            elif postpone:
-                await self.postponed(arrival, chunk, outcome)
-            else:
-                await self.failed(arrival, chunk, outcome)
+            await work
         finally:
-            self.unsettled.discard((chunk.task_id, chunk.cut.index))
+            self.unsettled -= names
 
-    async def completed(self, arrival: Arrival, chunk: Chunk, result: WindowResult) -> None:
-        """Store a result. Where the fence refuses it somebody else took over, and it is thrown away."""
-        if await until_answered(partial(self._chunks.complete, chunk, result), **_names(chunk)):
-            await self._remove_audio(chunk)
-        else:
-            log.info("stale result thrown away", **_names(chunk))
-        await self._ended(arrival)
+    async def _completed(self, arrivals: Sequence[Arrival], results: Sequence[tuple[Chunk, WindowResult]]) -> None:
+        """Where the fence refuses a result somebody else took over, and it is thrown away."""
+        stored = await until_answered(partial(self._chunks.complete, results), chunks=len(results))
+        kept = [chunk for chunk, _ in results if (chunk.task_id, chunk.cut.index) in stored]
+        for chunk, _ in results:
+            if chunk not in kept:
+                log.info("stale result thrown away", **_names(chunk))
+        await self._remove_audio(kept)
+        await self._ended(arrivals)
 
-    async def failed(self, arrival: Arrival, chunk: Chunk, error: Exception) -> None:
+    async def _failed(self, arrival: Arrival, chunk: Chunk, error: Exception) -> None:
         """Store a failed attempt; another one follows after a delay, while there are attempts left."""
         settings = self._context.settings
         again = chunk.attempts < settings.max_chunk_attempts and not isinstance(error, PermanentError)
@@ -67,9 +69,9 @@ class Settler:
         write = partial(self._chunks.fail, chunk, failure_of(error), attempts_left=again, delay_seconds=delay)
         if await until_answered(write, **_names(chunk)) and again:
             self._timers.start(self._try_again(arrival, delay))
-        await self._ended(arrival)
+        await self._ended([arrival])
 
-    async def postponed(self, arrival: Arrival, chunk: Chunk, error: Exception) -> None:
+    async def _postponed(self, arrival: Arrival, chunk: Chunk, error: Exception) -> None:
         """Its audio cannot be had at the moment, which is not its fault: again later, and no attempt is counted."""
         log.warning("chunk postponed", **_names(chunk), error=str(error))
         write = partial(self._chunks.give_back, chunk, delay_seconds=POSTPONED_SECONDS)
@@ -95,20 +97,23 @@ class Settler:
             log.warning("not given back, the sweeper will", **_names(chunk), error=str(error))
         await (arrival.delivery.requeue() if again else arrival.delivery.ack())
 
-    async def _remove_audio(self, chunk: Chunk) -> None:
+    async def _remove_audio(self, chunks: Sequence[Chunk]) -> None:
+        if not chunks:
+            return
         try:
-            await self._context.resources.blobs.delete(chunk.pcm_key)
+            await self._context.resources.blobs.delete(*(chunk.pcm_key for chunk in chunks))
         except ParascribeError as error:
-            log.warning("audio not removed, the end of the task will", **_names(chunk), error=str(error))
+            log.warning("audio not removed, the end of the task will", **_names(chunks[0]), error=str(error))
 
-    async def _ended(self, arrival: Arrival) -> None:
-        """The message is settled even if the database is away: the sweeper finds what was not written."""
-        try:
-            await self._context.credit.go_on(arrival.task_id)
-            self._progress.note(arrival.task_id)
-        except StoreUnavailableError as error:
-            log.warning("credit not handed on, the sweeper will", task_id=arrival.task_id, error=str(error))
-        await arrival.delivery.ack()
+    async def _ended(self, arrivals: Sequence[Arrival]) -> None:
+        """The messages are settled even if the database is away: the sweeper finds what was not written."""
+        for task_id in dict.fromkeys(arrival.task_id for arrival in arrivals):
+            try:
+                await self._context.credit.go_on(task_id)
+                self._progress.note(task_id)
+            except StoreUnavailableError as error:
+                log.warning("credit not handed on, the sweeper will", task_id=task_id, error=str(error))
+        await asyncio.gather(*(arrival.delivery.ack() for arrival in arrivals))
 
     async def _try_again(self, arrival: Arrival, delay: float) -> None:
         await asyncio.sleep(delay + 0.01)  # the database's clock counts whole milliseconds

@@ -8,6 +8,7 @@ slots at rest: whatever happens then is this chunk's doing, so a healthy one is 
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -142,26 +143,31 @@ class Slots:
             return dict.fromkeys(names, 0)
 
     async def _attempt(self, arrivals: list[Arrival]) -> None:
-        claims = await asyncio.gather(*(self._claim(arrival) for arrival in arrivals))
-        work = [claim for claim in claims if claim is not None]
+        claims = {(chunk.task_id, chunk.cut.index): chunk for chunk in await self._claim(arrivals)}
+        # Each claim once: a message that came twice finds nothing to do the second time.
+        taken = [(arrival, claims.pop((arrival.task_id, arrival.index), None)) for arrival in arrivals]
+        loaded = await asyncio.gather(*(self._load(arrival, chunk) for arrival, chunk in taken))
+        work = [one for one in loaded if one is not None]
         if work:
             await self._transcribe(Batch(options=arrivals[0].options, work=work))
 
-    async def _claim(self, arrival: Arrival) -> tuple[Arrival, Chunk, Window] | None:
-        """The chunk and its audio; None where there is nothing to do (any more), or not now."""
+    async def _claim(self, arrivals: Sequence[Arrival]) -> list[Chunk]:
+        names = [(arrival.task_id, arrival.index) for arrival in arrivals]
         try:
-            claim = self._context.resources.chunks.claim
-            chunk = await claim(arrival.task_id, arrival.index, self._context.worker_id)
+            return await self._context.resources.chunks.claim(names, self._context.worker_id)
         except TransientError as error:
-            log.warning("chunk not claimed", task_id=arrival.task_id, chunk=arrival.index, error=str(error))
-            chunk = None
+            log.warning("chunks not claimed", chunks=names, error=str(error))
+            return []
+
+    async def _load(self, arrival: Arrival, chunk: Chunk | None) -> tuple[Arrival, Chunk, Window] | None:
+        """A claim and its audio; None where there is nothing to do (any more), or not now."""
         if chunk is None:
             await self._settler.refused(arrival)
             return None
         try:
             pcm = np.frombuffer(await self._context.resources.blobs.get(chunk.pcm_key), dtype=np.int16)
         except ParascribeError as error:
-            self._settler.start(arrival, chunk, error, postpone=isinstance(error, TransientError))
+            self._settler.give_up(arrival, chunk, error, postpone=isinstance(error, TransientError))
             return None
         return arrival, chunk, Window(pcm=pcm)
 
@@ -179,8 +185,7 @@ class Slots:
             log.warning("batch failed", chunks=len(batch.work), error=repr(error))
             await self._after_failure(batch, error)
         else:
-            for (arrival, chunk, _), result in zip(batch.work, results, strict=True):
-                self._settler.start(arrival, chunk, result)
+            self._settler.keep([arrival for arrival, _, _ in batch.work], batch.chunks, results)
             self._retirement.done(len(results))
         finally:
             self.running.remove(batch)
@@ -189,7 +194,7 @@ class Slots:
         """One window spoils its batch: alone, the others are none the worse, and still in their first attempt."""
         if len(batch.work) == 1:
             arrival, chunk, _ = batch.work[0]
-            self._settler.start(arrival, chunk, error)
+            self._settler.give_up(arrival, chunk, error)
             return
         for one in batch.work:
             await self._transcribe(Batch(options=batch.options, work=[one]))

@@ -1,6 +1,6 @@
 """Ending a task when its last chunk has ended, and removing what nobody needs any more."""
 
-from core.adapters.mongo.chunks import Tally
+from core.adapters.mongo.tally import Tally
 from core.flow.resources import Resources
 from core.models import Coverage, Failure, Task
 from core.states import ChunkState, TaskStatus

@@ -52,12 +52,16 @@ class Ledger:
         """Before a write by a process; call what is returned after it."""
         if collection == "workers" and values[0].get("_id") == process:
             self._beat(process)
-        name = values[0].get("_id") if values and isinstance(values[0], dict) else None
-        if collection not in {"chunks", "tasks"} or not isinstance(name, str):
+        if collection not in {"chunks", "tasks"}:
             return lambda: None
         written = self._written if collection == "chunks" else self._prepared
-        before = self.database[collection].find_one({"_id": name})
-        return lambda: written(process, before, self.database[collection].find_one({"_id": name}))
+        before = {name: self.database[collection].find_one({"_id": name}) for name in _names(values[0])}
+
+        def ended() -> None:
+            for name, document in before.items():
+                written(process, document, self.database[collection].find_one({"_id": name}))
+
+        return ended
 
     def _beat(self, process: str) -> None:
         if self._silent(process):
@@ -151,6 +155,12 @@ class Ledger:
 
     def _running(self, worker: str) -> list[Document]:
         return list(self.database["chunks"].find({"owner": worker, "state": "running"}))
+
+
+def _names(where: Any) -> list[str]:
+    """The documents that one write, or each of several in one, names."""
+    filters = [write._filter for write in where] if isinstance(where, list) else [where]
+    return [each["_id"] for each in filters if isinstance(each.get("_id"), str)]
 
 
 def reachable(status: str) -> set[str]:

@@ -118,7 +118,7 @@ class WiredCollection:
 
     def _do(self, operation: str, values: Any, options: Any) -> Any:
         values = self._dated(list(values))
-        if not operation.startswith(("update", "find_one_and", "delete")):
+        if not operation.startswith(("update", "find_one_and", "delete", "bulk")):
             result = getattr(self._collection, operation)(*values, **options)
             return WiredCursor(self, [result]) if operation == "aggregate" else result
         seen = self._watch(self._wire.name, self._collection.name, values)

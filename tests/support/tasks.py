@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from core.adapters.mongo import ChunkStore
 from core.config import Settings
 from core.flow.resources import Resources
 from core.flow.submit import submit
 from core.models import SAMPLE_RATE as SECOND
-from core.models import Chunk, Cut, Options, Task, Upload
+from core.models import Chunk, Cut, Options, Task, Upload, WindowResult
 from core.ports import Queue
 from core.states import TASK_ENDED, TaskStatus
 from tests.support.audio import speech
@@ -82,6 +83,16 @@ async def blob_keys(resources: Resources, prefix: str = "") -> list[str]:
     for kind in ("uploads", "pcm"):
         found += [blob.key async for blob in resources.blobs.iterate(kind)]
     return [key for key in found if key.startswith(prefix)]
+
+
+async def claim_one(chunks: ChunkStore, task_id: str, index: int, owner: str) -> Chunk | None:
+    """One chunk, if it is announced."""
+    return next(iter(await chunks.claim([(task_id, index)], owner)), None)
+
+
+async def complete_one(chunks: ChunkStore, chunk: Chunk, result: WindowResult) -> bool:
+    """Whether the result was stored."""
+    return bool(await chunks.complete([(chunk, result)]))
 
 
 async def half_cut(resources, settings):

@@ -7,8 +7,9 @@ more than that is decided here, on what was read.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
+from uuid import uuid4
 
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from core.adapters.mongo.client import Collection, Database, guarded
@@ -20,6 +21,7 @@ from core.adapters.mongo.documents import (
     failure_document,
     result_document,
 )
+from core.adapters.mongo.tally import Tally
 from core.errors import StoreUnavailableError
 from core.models import Chunk, Cut, Failure, WindowResult
 from core.states import ChunkState, chunk_sources
@@ -32,22 +34,6 @@ NO_RESULT = {"result": 0}
 SUSPICIOUS_DEATHS = 3  # of workers under one chunk: killed from outside once or twice says nothing about the chunk
 # The database's own clock, in milliseconds. As a number: SecantusDB 0.7 finds every stored date equal to $$NOW.
 NOW = {"$toLong": "$$NOW"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
-    """Chunks and core samples of one task by state."""
-
-    chunks: dict[ChunkState, int] = field(default_factory=dict)
-    samples: dict[ChunkState, int] = field(default_factory=dict)
-
-    def count(self, *states: ChunkState) -> int:
-        """How many chunks are in one of these states."""
-        return sum(self.chunks.get(state, 0) for state in states)
-
-    def length(self, *states: ChunkState) -> int:
-        """How many core samples are in chunks of these states."""
-        return sum(self.samples.get(state, 0) for state in states)
 
 
 class ChunkStore:
@@ -147,22 +133,40 @@ class ChunkStore:
         suspects = [each for each in values if each.attempts > 0 or each.interruptions >= SUSPICIOUS_DEATHS]
         return {(each.task_id, each.cut.index): each.attempts for each in suspects}
 
-    async def claim(self, task_id: str, index: int, owner: str) -> Chunk | None:
-        """Take an announced chunk. Counts an attempt and raises the fence."""
-        where = {"_id": chunk_id(task_id, index), "state": "queued"}
-        changes = {"$set": {"state": "running", "owner": owner}, "$inc": {"fence": 1, "attempts": 1}}
-        with guarded():
-            if (await self._chunks.update_one(where, changes)).matched_count == 0:
-                return None
-            # The embedded database scans the collection for find_one_and_update, so it is read in a second step. What
-            # is ours stays as it is, unless it is cancelled in between.
-            document = await self._chunks.find_one({**where, "state": "running", "owner": owner})
-        return chunk_value(document) if document else None
+    async def claim(self, chunks: Sequence[tuple[str, int]], owner: str) -> list[Chunk]:
+        """Take those of these (task, index) that are announced. Counts an attempt of each and raises its fence.
 
-    async def complete(self, chunk: Chunk, result: WindowResult) -> bool:
-        """Store the result if the claim still holds; False: somebody took over, throw it away."""
-        values = {"state": "done", "owner": None, "error": None, "result": result_document(result)}
-        return await self._owned(chunk, {"$set": values})
+        One write and one read, however many they are. Each call leaves a mark of its own: what the owner has under way
+        already is not taken for new, and what a write has done that had to be repeated is known.
+        """
+        mark, ids = uuid4().hex, [chunk_id(task_id, index) for task_id, index in chunks]
+        changes = {"$set": {"state": "running", "owner": owner, "claim": mark}, "$inc": {"fence": 1, "attempts": 1}}
+        writes = [UpdateOne({"_id": id_, "state": "queued"}, changes) for id_ in ids]
+        with guarded():
+            await self._chunks.bulk_write(writes, ordered=False)
+            # The embedded database scans the collection for find_one_and_update, so they are read in a second step.
+            # What is ours stays as it is, unless it is cancelled in between.
+            found = await self._chunks.find({"_id": {"$in": ids}, "state": "running", "claim": mark}).to_list()
+        return [chunk_value(document) for document in found]
+
+    async def complete(self, results: Sequence[tuple[Chunk, WindowResult]]) -> set[tuple[str, int]]:
+        """Store the results of those whose claim still holds, in one write; which (task, index) these are.
+
+        The others were taken over by somebody: throw those results away.
+        """
+        writes = [UpdateOne(self._mine(chunk), {"$set": _done(result)}) for chunk, result in results]
+        chunks = [chunk for chunk, _ in results]
+        with guarded():
+            stored = (await self._chunks.bulk_write(writes, ordered=False)).matched_count
+        return _names(chunks) if stored == len(chunks) else await self._stored(chunks)
+
+    async def _stored(self, chunks: Sequence[Chunk]) -> set[tuple[str, int]]:
+        """Also what an earlier try has stored whose answer was lost: a fence is of one claim only."""
+        ids = [chunk_id(chunk.task_id, chunk.cut.index) for chunk in chunks]
+        with guarded():
+            found = await self._chunks.find({"_id": {"$in": ids}, "state": "done"}, {"fence": 1}).to_list()
+        fences = {document["_id"]: document["fence"] for document in found}
+        return _names([chunk for id_, chunk in zip(ids, chunks, strict=True) if fences.get(id_) == chunk.fence])
 
     async def fail(self, chunk: Chunk, error: Failure, *, attempts_left: bool, delay_seconds: float = 0.0) -> bool:
         """Store a failed attempt: for good, or to be tried again after the delay (on the database's clock)."""
@@ -256,16 +260,26 @@ class ChunkStore:
             await self._chunks.delete_many({"task": task_id})
 
     async def _owned(self, chunk: Chunk, changes: Document | list[Document]) -> bool:
+        with guarded():
+            result = await self._chunks.update_one(self._mine(chunk), changes)
+        return result.matched_count == 1
+
+    def _mine(self, chunk: Chunk) -> Document:
         """The fence: a write by a claimant counts only while its claim is the newest."""
-        where = {
+        return {
             "_id": chunk_id(chunk.task_id, chunk.cut.index),
             "state": "running",
             "owner": chunk.owner,
             "fence": chunk.fence,
         }
-        with guarded():
-            result = await self._chunks.update_one(where, changes)
-        return result.matched_count == 1
+
+
+def _done(result: WindowResult) -> Document:
+    return {"state": "done", "owner": None, "error": None, "result": result_document(result)}
+
+
+def _names(chunks: Iterable[Chunk]) -> set[tuple[str, int]]:
+    return {(chunk.task_id, chunk.cut.index) for chunk in chunks}
 
 
 def _all_of(task_id: str) -> Document:

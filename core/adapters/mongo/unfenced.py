@@ -1,7 +1,6 @@
 """For tests that show why the fence is needed: a store that lets anybody's late write win. Never in earnest."""
 
 from core.adapters.mongo.chunks import ChunkStore
-from core.adapters.mongo.client import guarded
 from core.adapters.mongo.documents import Document, chunk_id
 from core.models import Chunk
 
@@ -9,7 +8,5 @@ from core.models import Chunk
 class UnfencedChunkStore(ChunkStore):
     """Writes by a claimant count whoever owns the chunk now and whatever became of it."""
 
-    async def _owned(self, chunk: Chunk, changes: Document | list[Document]) -> bool:
-        with guarded():
-            result = await self._chunks.update_one({"_id": chunk_id(chunk.task_id, chunk.cut.index)}, changes)
-        return result.matched_count == 1
+    def _mine(self, chunk: Chunk) -> Document:
+        return {"_id": chunk_id(chunk.task_id, chunk.cut.index)}

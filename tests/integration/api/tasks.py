@@ -8,6 +8,7 @@ from core.flow.finish import settle
 from core.flow.resources import Resources
 from core.models import Cut, CutPlan, Failure, Options, Segment, Task, Upload, WindowResult, Word
 from core.states import TaskStatus
+from tests.support.tasks import claim_one, complete_one
 
 WINDOW = 10 * 16_000
 PAUSE = 16_000
@@ -52,12 +53,12 @@ async def end_chunks(resources: Resources, task: Task, done: Sequence[int], fail
     """Transcribe some windows, fail others, and write the task's figures."""
     for index in [*done, *failed]:
         await resources.chunks.queue(task.id, index)
-        chunk = await resources.chunks.claim(task.id, index, "worker")
+        chunk = await claim_one(resources.chunks, task.id, index, "worker")
         assert chunk is not None
         if index in failed:
             await resources.chunks.fail(chunk, Failure(code="engine_failed", message="It broke."), attempts_left=False)
         else:
-            await resources.chunks.complete(chunk, _result(index))
+            await complete_one(resources.chunks, chunk, _result(index))
     await settle(resources, task)
     found = await resources.tasks.get(task.id)
     assert found is not None

@@ -7,7 +7,7 @@ import pytest
 from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.models import Cut, Failure, Segment, WindowResult, Word
 from core.states import ChunkState
-from tests.support.tasks import until
+from tests.support.tasks import claim_one, complete_one, until
 
 OOPS = Failure(code="oops", message="Something failed.")
 RESULT = WindowResult(
@@ -46,7 +46,7 @@ async def chunks(resources):
 async def claimed(chunks, index=0, owner="me"):
     """Announced and claimed."""
     assert await chunks.queue("t", index)
-    return await chunks.claim("t", index, owner)
+    return await claim_one(chunks, "t", index, owner)
 
 
 async def states(chunks):
@@ -56,7 +56,7 @@ async def states(chunks):
 
 async def test_cutting_twice_stores_once(chunks):
     """What an earlier attempt stored stays as it is, done or not."""
-    await chunks.complete(await claimed(chunks), RESULT)
+    await complete_one(chunks, await claimed(chunks), RESULT)
     await chunks.add("t", cuts(4))
     assert await states(chunks) == ["done", "pending", "pending", "pending"]
     assert await chunks.known("t") == {0, 1, 2, 3}
@@ -64,7 +64,7 @@ async def test_cutting_twice_stores_once(chunks):
 
 async def test_a_result_comes_back_as_it_was(chunks):
     """Words, tokens, figures and flags."""
-    assert await chunks.complete(await claimed(chunks), RESULT)
+    assert await complete_one(chunks, await claimed(chunks), RESULT)
     first = await anext(chunks.iterate("t"))
     assert first.result == RESULT
     assert (first.state, first.owner, first.attempts) == (ChunkState.DONE, None, 1)
@@ -83,19 +83,19 @@ async def test_fifty_at_once_get_a_chunk_each(resources):
     got = await asyncio.gather(*(resources.chunks.queue_some("t", 0, 40, 1) for _ in range(50)))
     indexes = sorted(index for one in got for index in one)
     assert indexes == sorted(set(indexes))
-    wins = await asyncio.gather(*(resources.chunks.claim("t", indexes[0], f"w{i}") for i in range(20)))
+    wins = await asyncio.gather(*(claim_one(resources.chunks, "t", indexes[0], f"w{i}") for i in range(20)))
     assert sum(win is not None for win in wins) == 1
 
 
 async def test_only_an_announced_chunk_can_be_claimed(chunks):
     """A doubled message finds it running or done and gets nothing."""
-    assert await chunks.claim("t", 0, "me") is None
+    assert await claim_one(chunks, "t", 0, "me") is None
     first = await claimed(chunks)
     assert (first.fence, first.attempts, first.owner) == (1, 1, "me")
-    assert await chunks.claim("t", 0, "other") is None
-    await chunks.complete(first, RESULT)
+    assert await claim_one(chunks, "t", 0, "other") is None
+    await complete_one(chunks, first, RESULT)
     assert await chunks.queue("t", 0) is False
-    assert await chunks.claim("t", 0, "other") is None
+    assert await claim_one(chunks, "t", 0, "other") is None
 
 
 async def test_the_fence_refuses_whoever_was_taken_over(chunks):
@@ -103,10 +103,10 @@ async def test_the_fence_refuses_whoever_was_taken_over(chunks):
     stale = await claimed(chunks)
     assert await chunks.give_back(stale, interrupted=True)
     fresh = await claimed(chunks, owner="other")
-    assert await chunks.complete(stale, RESULT) is False
+    assert await complete_one(chunks, stale, RESULT) is False
     assert await chunks.fail(stale, OOPS, attempts_left=False) is False
     assert await chunks.give_back(stale) is False
-    assert await chunks.complete(fresh, RESULT) is True
+    assert await complete_one(chunks, fresh, RESULT) is True
 
 
 async def test_the_fence_holds_for_the_same_owner_too(chunks):
@@ -114,7 +114,7 @@ async def test_the_fence_holds_for_the_same_owner_too(chunks):
     stale = await claimed(chunks)
     await chunks.give_back(stale)
     await claimed(chunks)
-    assert await chunks.complete(stale, RESULT) is False
+    assert await complete_one(chunks, stale, RESULT) is False
 
 
 async def test_giving_back_counts_no_attempt(chunks):
@@ -156,11 +156,11 @@ async def test_who_was_tried_before_is_suspect(chunks):
 
 async def test_cancelling_spares_what_is_done(chunks):
     """And a running claim loses its fence."""
-    await chunks.complete(await claimed(chunks, 0), RESULT)
+    await complete_one(chunks, await claimed(chunks, 0), RESULT)
     running = await claimed(chunks, 1)
     await chunks.cancel("t")
     assert await states(chunks) == ["done", "cancelled", "cancelled"]
-    assert await chunks.complete(running, RESULT) is False
+    assert await complete_one(chunks, running, RESULT) is False
 
 
 async def test_lost_claims_are_seen(chunks):
@@ -177,7 +177,7 @@ async def test_lost_claims_are_seen(chunks):
 
 async def test_the_tally_counts_chunks_and_samples(chunks):
     """By state."""
-    await chunks.complete(await claimed(chunks, 0), RESULT)
+    await complete_one(chunks, await claimed(chunks, 0), RESULT)
     await claimed(chunks, 1)
     tally = await chunks.tally("t")
     assert tally.count(ChunkState.DONE) == tally.count(ChunkState.RUNNING) == tally.count(ChunkState.PENDING) == 1
@@ -195,6 +195,29 @@ async def test_tasks_do_not_see_each_other(chunks):
 async def test_an_announcement_can_be_withdrawn_until_somebody_took_the_chunk(chunks):
     """What was claimed meanwhile stays claimed."""
     assert await chunks.queue_some("t", 0, 3, 2) == [0, 1]
-    await chunks.claim("t", 0, "me")
+    await claim_one(chunks, "t", 0, "me")
     await chunks.withdraw("t", [0, 1])
     assert (await states(chunks))[:2] == ["running", "pending"]
+
+
+async def test_a_batch_is_claimed_and_stored_in_one_go(chunks):
+    """What somebody else has, or is not there, is left out; what its owner has already is not taken twice."""
+    names = [("t", index) for index in range(3)]
+    await chunks.queue("t", 0)
+    await chunks.queue("t", 1)
+    (mine,) = await chunks.claim([("t", 0)], "me")
+    (other,) = await chunks.claim([*names, ("t", 99), ("t", 1)], "me")
+    assert (mine.cut.index, other.cut.index) == (0, 1)
+    assert await chunks.claim(names, "me") == []
+    assert await chunks.complete([(mine, RESULT), (other, RESULT)]) == {("t", 0), ("t", 1)}
+
+
+async def test_a_batch_is_stored_but_for_what_was_taken_over(chunks):
+    """Its result is thrown away; the others' count. Asked again, since an answer was lost, it is told the same."""
+    stale, good = await claimed(chunks, 0), await claimed(chunks, 1)
+    await chunks.give_back(stale, interrupted=True)
+    await chunks.queue("t", 0)
+    (fresh,) = await chunks.claim([("t", 0)], "other")
+    for _ in range(2):
+        assert await chunks.complete([(stale, RESULT), (good, RESULT)]) == {("t", 1)}
+    assert await complete_one(chunks, fresh, RESULT)

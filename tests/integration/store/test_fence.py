@@ -5,6 +5,7 @@ import pytest
 from core.flow.resources import open_resources
 from core.models import Cut, WindowResult
 from core.states import ChunkState
+from tests.support.tasks import claim_one, complete_one
 
 
 @pytest.mark.parametrize(("without", "overwritten"), [((), False), (("fence",), True)])
@@ -14,12 +15,12 @@ async def test_only_the_fence_keeps_a_zombies_result_out(settings, without, over
         chunks = resources.chunks
         await chunks.add("t", [Cut(index=0, start=0, end=16, core_start=0, core_end=16)])
         await chunks.queue("t", 0)
-        stale = await chunks.claim("t", 0, "zombie")
+        stale = await claim_one(chunks, "t", 0, "zombie")
         await chunks.give_back(stale, interrupted=True)
         await chunks.queue("t", 0)
-        fresh = await chunks.claim("t", 0, "heir")
-        assert await chunks.complete(fresh, WindowResult(segments=(), avg_logprob=-1.0))
-        assert await chunks.complete(stale, WindowResult(segments=(), avg_logprob=-2.0)) is overwritten
+        fresh = await claim_one(chunks, "t", 0, "heir")
+        assert await complete_one(chunks, fresh, WindowResult(segments=(), avg_logprob=-1.0))
+        assert await complete_one(chunks, stale, WindowResult(segments=(), avg_logprob=-2.0)) is overwritten
         (chunk,) = [chunk async for chunk in chunks.iterate("t")]
     assert chunk.state is ChunkState.DONE
     assert chunk.result.avg_logprob == (-2.0 if overwritten else -1.0)

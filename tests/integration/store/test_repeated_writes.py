@@ -9,8 +9,9 @@ import pytest
 from core.models import Cut, Failure, Idempotency, WindowResult
 from core.states import TaskStatus
 from tests.integration.store.test_tasks import a_task
+from tests.support.tasks import claim_one, complete_one
 
-WRITES = {"insert_one", "insert_many", "update_one", "update_many", "delete_one", "delete_many"}
+WRITES = {"bulk_write", "insert_one", "insert_many", "update_one", "update_many", "delete_one", "delete_many"}
 OOPS = Failure(code="oops", message="Oops.")
 CLOCKS = {"started_at", "finished_at", "not_before"}
 
@@ -85,7 +86,7 @@ async def cut_again(r):
 
 
 async def complete(r):
-    await r.chunks.complete(await claimed(r), WindowResult(segments=()))
+    await complete_one(r.chunks, await claimed(r), WindowResult(segments=()))
 
 
 async def fail(r):
@@ -113,7 +114,7 @@ async def leave(r):
 async def claimed(r):
     """Chunk 0, claimed, likewise."""
     await r.chunks.queue("t", 0)
-    await r.chunks.claim("t", 0, "me")
+    await claim_one(r.chunks, "t", 0, "me")
     (chunk,) = await r.chunks.owned_by("me")
     return chunk
 
@@ -125,7 +126,7 @@ MOVES = [
 
 
 async def left_by(resources, move) -> dict[str, Any]:
-    """Every document after the move, on a fresh start, without what clocks put in."""
+    """Every document after the move, on a fresh start, without what clocks and chance put in."""
     database = resources.tasks._tasks.database
     for name in ("tasks", "chunks", "workers"):
         await getattr(resources, name).__dict__[f"_{name}"].delete_many({})
@@ -135,7 +136,7 @@ async def left_by(resources, move) -> dict[str, Any]:
     found = {}
     for name in ("tasks", "chunks", "workers"):
         async for document in database[name].find():
-            found[document["_id"]] = {key: value for key, value in document.items() if key not in CLOCKS}
+            found[document["_id"]] = {key: value for key, value in document.items() if key not in {*CLOCKS, "claim"}}
     return found
 
 

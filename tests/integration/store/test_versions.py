@@ -9,6 +9,7 @@ import pytest
 from core.flow.finish import settle
 from core.models import Cut, CutPlan, Failure, Options, Segment, Upload, WindowResult, Word
 from core.states import ChunkState, TaskStatus
+from tests.support.tasks import claim_one, complete_one
 
 # As version 0.1 wrote them. They never change: add a further set when the layout does.
 TASK: dict[str, Any] = {
@@ -125,9 +126,9 @@ async def test_every_field_is_read(stored, resources):
 
 async def test_work_goes_on_from_where_the_other_version_left_it(stored, resources):
     """A chunk that one announced is claimed, transcribed and settled by the other, and its fields are kept."""
-    chunk = await resources.chunks.claim("t", 1, "me")
+    chunk = await claim_one(resources.chunks, "t", 1, "me")
     assert (chunk.fence, chunk.attempts) == (1, 1)
-    assert await resources.chunks.complete(chunk, RESULT)
+    assert await complete_one(resources.chunks, chunk, RESULT)
     assert await settle(resources, await resources.tasks.get("t"))
     task = await resources.tasks.get("t")
     assert (task.status, task.chunks_completed, task.coverage.transcribed_samples) == (TaskStatus.COMPLETED, 2, 400)

@@ -122,11 +122,12 @@ async def test_one_long_file_is_shared_by_all_workers(lasting, fake, tmp_path):
     early: Counter[str] = Counter()
     complete = lasting.chunks.complete
 
-    async def noted(chunk, result):
-        owners[chunk.owner] += 1
-        if (await lasting.tasks.get(chunk.task_id)).chunks_total is None:
-            early[chunk.owner] += 1
-        return await complete(chunk, result)
+    async def noted(results):
+        for chunk, _ in results:
+            owners[chunk.owner] += 1
+            if (await lasting.tasks.get(chunk.task_id)).chunks_total is None:
+                early[chunk.owner] += 1
+        return await complete(results)
 
     lasting.chunks.complete = noted
     async with working(settings, lasting), working(settings, lasting), working(settings, lasting):

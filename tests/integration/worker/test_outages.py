@@ -10,7 +10,7 @@ from core.ports import Queue
 from core.states import TASK_ENDED, ChunkState, TaskStatus
 from tests.support.audio import speech, wav
 from tests.support.outages import Cable
-from tests.support.tasks import SECOND, chunks_of, ended, half_cut, put_task, until, working
+from tests.support.tasks import SECOND, chunks_of, claim_one, ended, half_cut, put_task, until, working
 from worker.runtime import Worker, open_context
 
 
@@ -27,7 +27,7 @@ async def some_running(resources, task_id):
 
 async def test_a_claim_whose_answer_was_lost_is_no_lost_chunk(resources, settings):
     """The write arrived and its answer did not: the chunk is ours and we do not know."""
-    Cable(resources.chunks).once("find_one")
+    Cable(resources.chunks).once_done("bulk_write")
     async with working(settings, resources):
         task_id = await put_task(resources, settings, wav(speech(20)))
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
@@ -70,7 +70,7 @@ async def test_who_could_not_look_calls_nobody_dead(resources, settings):
     task = await half_cut(resources, settings)
     await resources.workers.register("other", slots=1, batch=1)
     await resources.chunks.queue(task.id, 0)
-    await resources.chunks.claim(task.id, 0, "other")
+    await claim_one(resources.chunks, task.id, 0, "other")
     async with open_context(settings, resources) as context:
         sweeper = Worker(context)._sweeper
         await sweeper.sweep()

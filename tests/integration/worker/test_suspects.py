@@ -6,7 +6,7 @@ import json
 from core.models import Failure
 from core.states import TASK_ENDED, ChunkState, TaskStatus
 from tests.support.audio import speech, wav
-from tests.support.tasks import SECOND, chunks_of, ended, half_cut, put_task, working
+from tests.support.tasks import SECOND, chunks_of, claim_one, ended, half_cut, put_task, working
 from worker.runtime import Worker, open_context
 
 OOPS = Failure(code="worker_crashed", message="It crashed.")
@@ -19,7 +19,7 @@ async def test_suspects_keep_no_slot_waiting(resources, settings):
     for index in range(2):
         for _ in range(3):
             await resources.chunks.queue(task.id, index)
-            claim = await resources.chunks.claim(task.id, index, "gone")
+            claim = await claim_one(resources.chunks, task.id, index, "gone")
             await resources.chunks.give_back(claim, interrupted=True)
     async with open_context(settings, resources) as context:
         worker = Worker(context)
@@ -39,7 +39,7 @@ async def test_a_last_attempt_has_the_process_to_itself(resources, settings):
     await resources.tasks.finish_cutting(task, chunks_total=2, duration_samples=2 * SECOND, silent_samples=0)
     for _ in range(settings.max_chunk_attempts - 1):
         await resources.chunks.queue(task.id, 0)
-        await resources.chunks.fail(await resources.chunks.claim(task.id, 0, "gone"), OOPS, attempts_left=True)
+        await resources.chunks.fail(await claim_one(resources.chunks, task.id, 0, "gone"), OOPS, attempts_left=True)
     settings = settings.model_copy(update={"fake_engine": json.dumps({"speed": 4}), "batch_size": 1})
     beside: list[set[str]] = []
     async with working(settings, resources):

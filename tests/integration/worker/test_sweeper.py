@@ -8,7 +8,7 @@ from core.flow.submit import submit
 from core.models import Cut, Failure, WindowResult
 from core.states import ChunkState, TaskStatus
 from tests.support.audio import speech, wav
-from tests.support.tasks import blob_keys, chunks_of, ended, put_task, until, working
+from tests.support.tasks import blob_keys, chunks_of, claim_one, complete_one, ended, put_task, until, working
 from worker.runfiles import Cause
 from worker.runtime import open_context
 from worker.takeover import MAX_INTERRUPTIONS, free_chunk, take_over
@@ -82,13 +82,13 @@ async def test_a_dead_workers_chunks_are_taken_over(resources, settings):
     task_id = await prepared(resources, settings)
     await resources.workers.register("ghost", slots=1, batch=1)
     await resources.chunks.queue(task_id, 0)
-    stale = await resources.chunks.claim(task_id, 0, "ghost")
+    stale = await claim_one(resources.chunks, task_id, 0, "ghost")
     async with working(settings, resources):
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
         assert [worker.id for worker in await resources.workers.all() if worker.id == "ghost"] == []
     first = (await chunks_of(resources, task_id))[0]
     assert (first.attempts, first.interruptions) == (1, 1)
-    assert await resources.chunks.complete(stale, WindowResult(segments=())) is False
+    assert await complete_one(resources.chunks, stale, WindowResult(segments=())) is False
 
 
 async def test_a_living_workers_chunk_is_left_alone(resources, settings):
@@ -96,7 +96,7 @@ async def test_a_living_workers_chunk_is_left_alone(resources, settings):
     task_id = await prepared(resources, settings, count=1)
     await resources.workers.register("slow", slots=1, batch=1)
     await resources.chunks.queue(task_id, 0)
-    mine = await resources.chunks.claim(task_id, 0, "slow")
+    mine = await claim_one(resources.chunks, task_id, 0, "slow")
     async with working(settings, resources) as worker:
         sweeps = worker._sweeper
 
@@ -105,7 +105,7 @@ async def test_a_living_workers_chunk_is_left_alone(resources, settings):
             return sweeps._passes
 
         await until(beat_and_count, lambda passes: passes > 12)
-        assert await resources.chunks.complete(mine, WindowResult(segments=()))
+        assert await complete_one(resources.chunks, mine, WindowResult(segments=()))
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
     assert (await chunks_of(resources, task_id))[0].attempts == 1
 
@@ -124,7 +124,7 @@ async def test_an_owner_that_is_not_listed_is_dead(resources, settings):
     """A worker that was declared dead, woke up, claimed, and died before it could announce itself again."""
     task_id = await prepared(resources, settings, count=1)
     await resources.chunks.queue(task_id, 0)
-    await resources.chunks.claim(task_id, 0, "nobody")
+    await claim_one(resources.chunks, task_id, 0, "nobody")
     async with working(settings, resources):
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
 
@@ -137,7 +137,7 @@ async def test_what_a_worker_owns_and_does_not_know_of_is_freed(resources, setti
         me = worker._context.worker_id
         for queue in ("tasks", "chunks"):
             resources.broker._lines[queue].waiting.clear()
-        claims = await resources.chunks.claim(cut, 0, me), await resources.tasks.claim(uncut, me)
+        claims = await claim_one(resources.chunks, cut, 0, me), await resources.tasks.claim(uncut, me)
         assert None not in claims
         assert (await ended(resources, cut)).status is TaskStatus.COMPLETED
         assert (await ended(resources, uncut)).status is TaskStatus.COMPLETED
@@ -147,7 +147,9 @@ async def test_an_end_that_was_not_written_is(resources, settings):
     """All chunks done and a crash before the task's end was stored."""
     task_id = await prepared(resources, settings, count=1)
     await resources.chunks.queue(task_id, 0)
-    await resources.chunks.complete(await resources.chunks.claim(task_id, 0, "gone"), WindowResult(segments=()))
+    await complete_one(
+        resources.chunks, await claim_one(resources.chunks, task_id, 0, "gone"), WindowResult(segments=())
+    )
     async with working(settings, resources):
         task = await ended(resources, task_id)
         await until(lambda: blob_keys(resources), lambda keys: not keys)
@@ -172,7 +174,7 @@ async def test_three_crashes_fail_a_chunk_and_deaths_from_outside_do_not(resourc
 
     async def die(index: int, cause: Cause):
         await resources.chunks.queue(task_id, index)
-        await free_chunk(context, await resources.chunks.claim(task_id, index, "w"), cause)
+        await free_chunk(context, await claim_one(resources.chunks, task_id, index, "w"), cause)
         return (await chunks_of(resources, task_id))[index]
 
     for _ in range(2):
@@ -189,13 +191,13 @@ async def test_taking_over_twice_is_harmless(resources, settings, context):
     """Two sweepers see the same death; the second finds the chunk somebody else's."""
     task_id = await prepared(resources, settings, count=1)
     await resources.chunks.queue(task_id, 0)
-    stale = await resources.chunks.claim(task_id, 0, "ghost")
+    stale = await claim_one(resources.chunks, task_id, 0, "ghost")
     assert await take_over(context, "ghost", Cause.OUTSIDE) == {task_id}
     await resources.chunks.queue(task_id, 0)
-    fresh = await resources.chunks.claim(task_id, 0, "other")
+    fresh = await claim_one(resources.chunks, task_id, 0, "other")
     await free_chunk(context, stale, Cause.CRASHED)
     assert await take_over(context, "ghost", Cause.CRASHED) == set()
-    assert await resources.chunks.complete(fresh, WindowResult(segments=()))
+    assert await complete_one(resources.chunks, fresh, WindowResult(segments=()))
 
 
 async def test_blobs_of_no_task_go(resources, settings):
