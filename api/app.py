@@ -2,7 +2,7 @@
 
 from fastapi import Depends, FastAPI
 
-from api import errors, openapi
+from api import errors, openapi, reference_page
 from api.availability import Availability
 from api.backlog import Backlog
 from api.bodies import BodyGuard, Patience
@@ -38,6 +38,7 @@ def create_app(
         version=VERSION,
         description=openapi.DESCRIPTION,
         openapi_tags=openapi.TAGS,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -59,4 +60,5 @@ def create_app(
     app.add_middleware(RequestLog)  # added last, so outermost
     errors.install(app)
     openapi.install(app)
+    reference_page.install(app)
     return app

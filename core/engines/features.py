@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from core.models import MAX_WINDOW_SAMPLES, Pcm
 
@@ -15,9 +16,12 @@ def new_extractor(mels: int) -> Any:
     that threads may share it.
 
     It costs about 17 ms a window, under 2 % of what encoding the window costs: a faster one of our own is not worth it.
+    But NumPy's own threads would wait for each other for 65 ms more, at the cost of the other slots: they are not used,
+    in the whole process.
     """
     from faster_whisper.feature_extractor import FeatureExtractor  # noqa: PLC0415  heavy: only where a model is loaded
 
+    threadpool_limits(1, user_api="blas")
     return FeatureExtractor(feature_size=mels)
 
 
