@@ -16,7 +16,7 @@ KEPT_SHARE = 0.8
 HANG_DEADLINE_SECONDS = 8.0
 WINDOW = 3  # of the poisonous recording
 POISON = 5000  # its number
-CODES = {"SEGV": "worker_crashed", "HANG": "worker_crashed", "MEMORY": "worker_out_of_memory"}
+CODES = {"SEGV": "worker_crashed", "HANG": "worker_crashed", "KILL": "worker_lost", "MEMORY": "worker_out_of_memory"}
 LIMIT_MEGABYTES, TAKEN_MEGABYTES = 1200, 2400  # of both workers together; at once by the poisonous window
 
 
@@ -46,6 +46,7 @@ async def _beside(stage: Stage, bad: Recording, kind: str, jobs: int, prefix: Se
     trouble: dict[str, dict[str, object]] = {
         "SEGV": {"crash": {**match, "signal": "SEGV"}},
         "HANG": {"hang": match},
+        "KILL": {"crash": {**match, "signal": "KILL"}},
         "MEMORY": {"hoard": {**match, "megabytes": TAKEN_MEGABYTES}},
     }
     await _staff(stage, stage.fleet.engine(**trouble[kind]), prefix)
@@ -91,7 +92,7 @@ async def _check(stage: Stage, job: Job, kind: str) -> None:
     for chunk in failed:
         stage.note(**{f"attempts_{kind.lower()}": chunk["attempts"]})
         stage.expect(chunk["error"]["code"] == CODES[kind], f"{kind} is told as {chunk['error']}")
-        stage.expect(chunk["attempts"] == ATTEMPTS, f"{kind} had {chunk['attempts']} attempts")
+        stage.expect(kind == "KILL" or chunk["attempts"] == ATTEMPTS, f"{kind} had {chunk['attempts']} attempts")
     await stage.fleet.client.http.delete(f"{stage.fleet.client.bases[0]}/api/v1/tasks/{job.task_id}")
 
 
