@@ -57,8 +57,7 @@ class Settler:
         for chunk, _ in results:
             if chunk not in kept:
                 log.info("stale result thrown away", **_names(chunk))
-        await self._remove_audio(kept)
-        await self._ended(arrivals)
+        await self._ended(arrivals, done=kept)
 
     async def _failed(self, arrival: Arrival, chunk: Chunk, error: Exception) -> None:
         """Store a failed attempt; another one follows after a delay, while there are attempts left."""
@@ -105,15 +104,24 @@ class Settler:
         except ParascribeError as error:
             log.warning("audio not removed, the end of the task will", **_names(chunks[0]), error=str(error))
 
-    async def _ended(self, arrivals: Sequence[Arrival]) -> None:
-        """The messages are settled even if the database is away: the sweeper finds what was not written."""
+    async def _ended(self, arrivals: Sequence[Arrival], *, done: Sequence[Chunk] = ()) -> None:
+        """The messages are settled even if the database is away, or if we leave meanwhile: the sweeper does the rest.
+
+        Unsettled they would come again, to workers that find nothing to claim.
+        """
+        try:
+            await self._remove_audio(done)
+            await self._hand_on(arrivals)
+        finally:
+            await asyncio.gather(*(arrival.delivery.ack() for arrival in arrivals))
+
+    async def _hand_on(self, arrivals: Sequence[Arrival]) -> None:
         for task_id in dict.fromkeys(arrival.task_id for arrival in arrivals):
             try:
                 await self._context.credit.go_on(task_id)
                 self._progress.note(task_id)
             except StoreUnavailableError as error:
                 log.warning("credit not handed on, the sweeper will", task_id=task_id, error=str(error))
-        await asyncio.gather(*(arrival.delivery.ack() for arrival in arrivals))
 
     async def _try_again(self, arrival: Arrival, delay: float) -> None:
         await asyncio.sleep(delay + 0.01)  # the database's clock counts whole milliseconds

@@ -5,7 +5,7 @@ of context and 512 new ones, and carries an LSTM's state from row to row.
 """
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from core.models import SAMPLE_RATE, Pcm
 FRAME_SAMPLES = 512
 _CONTEXT = 64
 _GROUP = 256  # frames at once (8 s): more are hardly faster, fewer are slower
+_SIZES = (_GROUP, 64, 16, 4, 1)  # and no other: the network keeps memory for every size that it ever saw
 _SKIP_AFTER = SAMPLE_RATE // FRAME_SAMPLES  # frames of digital silence (1 s) before the network is left out
 
 Probabilities = NDArray[np.float32]  # shape (frames,), 0 to 1, one per FRAME_SAMPLES
@@ -87,9 +88,20 @@ class StreamingVad:
         return np.asarray(run > _SKIP_AFTER)
 
     def _run(self, rows: Pcm) -> Probabilities:
+        return np.concatenate([self._infer(part) for part in _parts(rows)])
+
+    def _infer(self, rows: Pcm) -> Probabilities:
         found = self._network.infer({"input": rows.astype(np.float32) / 32768, "h": self._h, "c": self._c})
         output, self._h, self._c = (found[name].copy() for name in ("speech_probs", "hn", "cn"))
         return np.asarray(output)
+
+
+def _parts(rows: Pcm) -> Iterator[Pcm]:
+    start = 0
+    for size in _SIZES:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
 
 
 def _fresh_state() -> tuple[NDArray[np.float32], NDArray[np.float32]]:

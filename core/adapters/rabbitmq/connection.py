@@ -50,12 +50,17 @@ class Address:
 
 @contextlib.asynccontextmanager
 async def connected(address: Address, purpose: str, ending: Ending) -> AsyncIterator[AbstractConnection]:
-    """Open for the length of the block; ``ending`` hears when it dies. Raises ``BrokerUnavailableError``."""
-    with driving(f"connecting to {address.place}"):
-        async with asyncio.timeout(address.pace.connect):
-            connection = await aio_pika.connect(address.url, client_properties={"connection_name": purpose})
-    connection.close_callbacks.add(ending.on_close("the connection"))
+    """Open for the length of the block; ``ending`` hears when it dies. Raises ``BrokerUnavailableError``.
+
+    One that never came about is closed too: the driver would do that whenever the object is collected, on whatever loop
+    runs then, or on none.
+    """
+    connection = aio_pika.Connection(address.url, client_properties={"connection_name": purpose})
     try:
+        with driving(f"connecting to {address.place}"):
+            async with asyncio.timeout(address.pace.connect):
+                await connection.connect()
+        connection.close_callbacks.add(ending.on_close("the connection"))
         yield connection
     finally:
         with contextlib.suppress(BrokerUnavailableError), driving("closing"):
