@@ -16,13 +16,14 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
   --no-header --no-annotate --no-emit-index-url
 UPGRADE :=
 
-.PHONY: help demo serve test test-unit test-long lint format lock env-example check-python clean
+.PHONY: help demo serve test test-unit test-openai test-long lint format lock env-example check-python clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo       transcribe a sample of real speech, from nothing to the text; leaves nothing running'
 	@echo 'make serve      run the service on http://127.0.0.1:8000 until Ctrl-C (API_PORT=8001 make serve: elsewhere)'
 	@echo 'make test       lint, types and every test; test-unit: seconds; test-long: what takes minutes'
+	@echo 'make test-openai  the tests of ENGINE=openai-whisper, with the extra `openai`'
 	@echo 'make format     put the code into shape;  make lint: check it'
 	@echo 'make lock       write the requirements files again (UPGRADE=--upgrade: with the newest versions)'
 	@echo 'make clean      remove the virtual environment and caches; data and models stay'
@@ -34,10 +35,16 @@ serve: $(RUNTIME)
 	@exec $(BIN)/python -P -m cli.main serve
 
 test: lint $(S3_READY)
-	$(BIN)/python -m pytest -m 'not slow' $(SUITES)
+	$(BIN)/python -m pytest -m 'not slow and not openai' $(SUITES)
 
 test-unit: $(DEV)
-	$(BIN)/python -m pytest -m 'not slow' tests/unit
+	$(BIN)/python -m pytest -m 'not slow and not openai' tests/unit
+
+# PyTorch is large and not everybody's build is the same: it is not installed for this.
+test-openai: $(DEV)
+	@$(BIN)/python -c 'import whisper' 2> /dev/null || \
+	  { echo "This needs the extra: $(BIN)/python -m pip install 'openai-whisper>=20250625'" >&2; exit 1; }
+	$(BIN)/python -m pytest -m openai $(SUITES)
 
 test-long: $(DEV) $(S3_READY)
 	$(BIN)/python -m pytest -m slow $(SUITES)

@@ -96,7 +96,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise InvalidRequestError(_refusal(host, port, error), code="invalid_settings") from error
     # asyncio sets this only on sockets that name their protocol, which those that this one accepts do not. Without it
-    # an answer on a kept connection waits 40 ms for the client's acknowledgement of its head.
+    # an answer on a kept connection waits until the client has acknowledged its head, which it delays.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

@@ -4,8 +4,10 @@
 
 The product: API, worker, RabbitMQ and database as separate processes; the time from the first byte of the upload to the
 end of the task. The engine: the same windows, cut before and held in memory, on as many threads as the worker has
-slots, in a process with nothing else in it. The two take turns, each with the machine for itself; figures are medians.
-``cpu_seconds`` says where the difference goes.
+slots, in a process with nothing else in it. The two take turns, each with the machine for itself, and a run of the
+product is compared with the mean of the engine's runs before and after it: a machine whose speed drifts would tell of
+that instead. ``overhead_percent`` of the summary is the median of the turns. ``cpu_seconds`` says where the difference
+goes.
 """
 
 import argparse
@@ -53,25 +55,36 @@ class Whole:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """Both ways, one after the other."""
+    """The product between two runs of the engine."""
 
     product: Whole
-    engine: Solo
+    before: Solo
+    after: Solo
+
+    @property
+    def engine_seconds(self) -> float:
+        """Of the engine alone, as fast as the machine was meanwhile."""
+        return (self.before.wall_seconds + self.after.wall_seconds) / 2
+
+    @property
+    def engine_cpu_seconds(self) -> float:
+        """Likewise."""
+        return (self.before.cpu_seconds + self.after.cpu_seconds) / 2
 
     @property
     def overhead_percent(self) -> float:
         """How much longer the product took."""
-        return 100 * (self.product.wall_seconds / self.engine.wall_seconds - 1)
+        return 100 * (self.product.wall_seconds / self.engine_seconds - 1)
 
     @property
     def line(self) -> dict[str, Any]:
         """All but the texts, rounded."""
         return {
             "product_seconds": round(self.product.wall_seconds, 4),
-            "engine_seconds": round(self.engine.wall_seconds, 4),
+            "engine_seconds": round(self.engine_seconds, 4),
             "overhead_percent": round(self.overhead_percent, 2),
             "product_cpu_seconds": {name: round(value, 2) for name, value in self.product.cpu_seconds.items()},
-            "engine_cpu_seconds": round(self.engine.cpu_seconds, 2),
+            "engine_cpu_seconds": round(self.engine_cpu_seconds, 2),
         }
 
 
@@ -94,28 +107,30 @@ def measure(recording: Recording, repeat: int, folder: Path, settings: Mapping[s
     """Both ways, ``repeat`` times."""
     windows = asyncio.run(_windows(recording.path))
     save(folder, windows)
+    before = _alone(folder, settings)
     for _ in range(repeat):
-        engine = _alone(folder, settings)
         product = asyncio.run(_product(recording.path, folder, settings))
-        yield Turn(product=product, engine=engine)
+        after = _alone(folder, settings)
+        yield Turn(product=product, before=before, after=after)
+        before = after
 
 
 def summarise(turns: list[Turn], recording: Recording) -> dict[str, Any]:
     """Medians over the turns."""
     product = median(turn.product.wall_seconds for turn in turns)
-    engine = median(turn.engine.wall_seconds for turn in turns)
+    engine = median(turn.engine_seconds for turn in turns)
     cpu = {name: median(turn.product.cpu_seconds[name] for turn in turns) for name in turns[0].product.cpu_seconds}
     return {
         "summary": True,
         "audio_seconds": round(recording.seconds, 1),
         "cores": len(os.sched_getaffinity(0)),
         "slots": SLOTS,
-        "windows": len(turns[0].engine.texts),
+        "windows": len(turns[0].before.texts),
         "product_seconds": round(product, 4),
         "engine_seconds": round(engine, 4),
-        "overhead_percent": round(100 * (product / engine - 1), 2),
+        "overhead_percent": round(median(turn.overhead_percent for turn in turns), 2),
         "product_cpu_seconds": {name: round(value, 2) for name, value in cpu.items()},
-        "engine_cpu_seconds": round(median(turn.engine.cpu_seconds for turn in turns), 2),
+        "engine_cpu_seconds": round(median(turn.engine_cpu_seconds for turn in turns), 2),
         "same_text": all(_same(turn) for turn in turns),
     }
 
@@ -189,7 +204,7 @@ def _cpu_of(pid: int) -> float:
 
 
 def _same(turn: Turn) -> bool:
-    return " ".join(turn.product.text.split()) == " ".join(" ".join(turn.engine.texts).split())
+    return " ".join(turn.product.text.split()) == " ".join(" ".join(turn.before.texts).split())
 
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:
@@ -204,8 +219,8 @@ def _settings(options: argparse.Namespace) -> dict[str, object]:
 def _sentence(turn: Turn) -> str:
     cpu = ", ".join(f"{name} {value:.1f}" for name, value in turn.product.cpu_seconds.items())
     return (
-        f"product {turn.product.wall_seconds:7.1f} s   engine alone {turn.engine.wall_seconds:7.1f} s   "
-        f"{turn.overhead_percent:+5.1f} %   (processor seconds: {cpu}; engine alone {turn.engine.cpu_seconds:.1f})"
+        f"product {turn.product.wall_seconds:7.1f} s   engine alone {turn.engine_seconds:7.1f} s   "
+        f"{turn.overhead_percent:+5.1f} %   (processor seconds: {cpu}; engine alone {turn.engine_cpu_seconds:.1f})"
     )
 
 

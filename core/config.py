@@ -40,8 +40,10 @@ class Settings(BaseSettings):
     batch_size: Annotated[int, Field(ge=1, le=64)] | Auto = Field(
         default="auto", description="Chunks that one slot decodes together; auto: what measured best for the device."
     )
-    engine: Literal["faster-whisper", "fake"] = Field(
-        default="faster-whisper", description="What turns audio into text; fake: deterministic nonsense, for tests."
+    engine: Literal["faster-whisper", "openai-whisper", "fake"] = Field(
+        default="faster-whisper",
+        description="What turns audio into text; openai-whisper: the reference, with the extra `openai`; "
+        "fake: deterministic nonsense, for tests.",
     )
     default_whisper_model: str = Field(
         default="base", description="Model of a task that names none: a size such as base, or a directory."

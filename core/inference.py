@@ -16,7 +16,7 @@ _beginning = threading.Lock()
 
 
 def inference() -> Any:
-    """OpenVINO's core, ready for any thread. Imported on the first call: 0.2 s and 40 MiB that only a worker needs."""
+    """OpenVINO's core, ready for any thread. Imported on the first call: only a worker needs it."""
     with _beginning:
         return _begun()
 

@@ -76,7 +76,7 @@ async def _run(body: Body, settings: Settings) -> None:
 def settle() -> None:
     """What has been built by now lives as long as the process: the garbage collector need not look at it again.
 
-    A full collection looks at everything: that took 0.1 s, in which nobody got an answer.
+    A full collection looks at everything, and meanwhile nobody gets an answer.
     """
     gc.collect()
     gc.freeze()

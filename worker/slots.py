@@ -75,12 +75,13 @@ class Slots:
         """Notice, about every second, batches that nobody wants any more: cancelled, deleted or taken over."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for batch in list(self.running):
-                try:
-                    lost = await self._context.resources.chunks.lost(batch.chunks)
-                except TransientError:
-                    continue
-                batch.unwanted |= len(lost) == len(batch.work)
+            running = list(self.running)
+            try:
+                lost = await self._context.resources.chunks.lost([chunk for batch in running for chunk in batch.chunks])
+            except TransientError:
+                continue
+            for batch in running:
+                batch.unwanted |= all((chunk.task_id, chunk.cut.index) in lost for chunk in batch.chunks)
 
     def abandon(self) -> None:
         """Stop between two steps of the engine."""

@@ -1,4 +1,4 @@
-"""What runs a model, by the settings: CTranslate2 alone, or the compiled decoder with an encoder of one's choice."""
+"""What runs a model, by the settings: CTranslate2, the compiled decoder with an encoder of one's choice, or PyTorch."""
 
 import importlib.util
 import json
@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import structlog
 
 from core.config import Settings
@@ -29,6 +30,8 @@ def build_whisper(settings: Settings, files: ModelFiles) -> FasterWhisperEngine:
 
 def _backend(settings: Settings, files: ModelFiles) -> Backend:
     device = _device(settings)
+    if settings.engine == "openai-whisper":
+        return _openai(files, device)
     if settings.decoder == "compiled" and device == "cpu":
         return _compiled(settings, files)
     return CTranslate2Backend(_ctranslate2(settings, files, device), files)
@@ -50,6 +53,20 @@ def _ctranslate2(settings: Settings, files: ModelFiles, device: str) -> Any:
     return load_model(files, device=device, compute_type=kind, workers=settings.slots + 1)
 
 
+def _openai(files: ModelFiles, device: str) -> Backend:
+    if importlib.util.find_spec("whisper") is None:
+        message = "ENGINE=openai-whisper needs the extra `openai`: pip install 'parascribe[openai]'."
+        raise InvalidRequestError(message, code="invalid_settings")
+    from core.engines.openai_whisper import OpenAIBackend, load_model  # noqa: PLC0415  the extra
+
+    heads = np.array(_facts(files)["alignment_heads"], np.int64).reshape(-1, 2)
+    return OpenAIBackend(load_model(files, device), files, heads)
+
+
+def _facts(files: ModelFiles) -> Any:
+    return json.loads((files.path / "config.json").read_text(encoding="utf-8"))
+
+
 def _compiled(settings: Settings, files: ModelFiles) -> Backend:
     if importlib.util.find_spec("numba") is None:
         message = "DECODER=compiled needs the extra `fast`: pip install 'parascribe[fast]', or DECODER=ctranslate2."
@@ -59,8 +76,7 @@ def _compiled(settings: Settings, files: ModelFiles) -> Backend:
     from core.engines.native.model import load_model as load_decoder  # noqa: PLC0415  the extra
 
     weights = read_weights(files.weights)
-    facts = json.loads((files.path / "config.json").read_text(encoding="utf-8"))
-    shape = Shape.of(facts, vocabulary=len(weights["decoder/embeddings/weight"]))
+    shape = Shape.of(_facts(files), vocabulary=len(weights["decoder/embeddings/weight"]))
     return NativeBackend(load_decoder(weights), _encoder(settings, files, weights), shape, files)
 
 

@@ -15,9 +15,9 @@ def new_extractor(mels: int) -> Any:
     """faster-whisper's extractor for a model with ``mels`` bands. It keeps no state between calls, so
     that threads may share it.
 
-    It costs about 17 ms a window, under 2 % of what encoding the window costs: a faster one of our own is not worth it.
-    But NumPy's own threads would wait for each other for 65 ms more, at the cost of the other slots: they are not used,
-    in the whole process.
+    It costs little beside what encoding the window costs: a faster one of our own is not worth it. But NumPy's own
+    threads would spin while they wait for each other, at the cost of the other slots: they are not used, in the whole
+    process.
     """
     from faster_whisper.feature_extractor import FeatureExtractor  # noqa: PLC0415  heavy: only where a model is loaded
 

@@ -6,7 +6,7 @@ for a condition with ``$or`` or ``$expr``, whatever ids stand beside it: hot con
 more than that is decided here, on what was read.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from uuid import uuid4
 
 from pymongo import UpdateOne
@@ -66,10 +66,11 @@ class ChunkStore:
         """Announce the first pending chunks in ``[start, stop)``, at most so many; their indexes in order."""
         taken: list[int] = []
         for low in range(start, stop, BLOCK):
-            ready = await self._ready(task_id, range(low, min(low + BLOCK, stop)))
-            for index, not_before in ready.items():
-                if len(taken) < most and await self._announce(task_id, index, not_before):
-                    taken.append(index)
+            ready = [*(await self._ready(task_id, range(low, min(low + BLOCK, stop)))).items()]
+            while ready and len(taken) < most:  # others may take some of them meanwhile
+                left = most - len(taken)
+                taken += await self._announce(task_id, dict(ready[:left]))
+                ready = ready[left:]
             if len(taken) >= most:
                 break
         return taken
@@ -83,7 +84,7 @@ class ChunkStore:
     async def queue(self, task_id: str, index: int) -> bool:
         """Announce one pending chunk whose delay is over."""
         ready = await self._ready(task_id, [index])
-        return index in ready and await self._announce(task_id, index, ready[index])
+        return bool(await self._announce(task_id, ready))
 
     async def has_pending(self, task_id: str, start: int, stop: int) -> bool:
         """Whether a chunk in ``[start, stop)`` waits to be announced; looks at the first few only."""
@@ -112,12 +113,19 @@ class ChunkStore:
         ends = {document["index"]: (document.get("not_before"), document["now"]) for document in found}
         return {index: end for index, (end, now) in sorted(ends.items()) if end is None or end <= now}
 
-    async def _announce(self, task_id: str, index: int, not_before: int | None) -> bool:
-        """Mark it as announced, if it is as it was read."""
-        where = {"_id": chunk_id(task_id, index), "state": "pending", "not_before": not_before}
+    async def _announce(self, task_id: str, ready: Mapping[int, int | None]) -> list[int]:
+        """Mark those as announced that are still as they were read (index: end of its delay), in one write; which ones.
+
+        As in :meth:`claim`, a mark of this call tells which those were where others announce at the same moment.
+        """
+        mark, ends = uuid4().hex, {chunk_id(task_id, index): end for index, end in ready.items()}
+        where = [{"_id": id_, "state": "pending", "not_before": end} for id_, end in ends.items()]
+        writes = [UpdateOne(one, {"$set": {"state": "queued", "announced": mark}}) for one in where]
         with guarded():
-            result = await self._chunks.update_one(where, {"$set": {"state": "queued"}})
-        return result.matched_count == 1
+            if not writes or (await self._chunks.bulk_write(writes, ordered=False)).matched_count == len(writes):
+                return list(ready)
+            found = await self._chunks.find({"_id": {"$in": [*ends]}, "announced": mark}, {"index": 1}).to_list()
+        return sorted(document["index"] for document in found)
 
     # --- transcribing
 
@@ -192,6 +200,8 @@ class ChunkStore:
 
     async def lost(self, chunks: Sequence[Chunk]) -> set[tuple[str, int]]:
         """Which of these running chunks are no longer their claimant's: cancelled, deleted or taken over."""
+        if not chunks:
+            return set()
         ids = [chunk_id(chunk.task_id, chunk.cut.index) for chunk in chunks]
         with guarded():
             cursor = self._chunks.find({"_id": {"$in": ids}, "state": "running"}, {"fence": 1})

@@ -87,6 +87,13 @@ async def test_fifty_at_once_get_a_chunk_each(resources):
     assert sum(win is not None for win in wins) == 1
 
 
+async def test_who_takes_many_at_once_gets_none_that_another_got(resources):
+    """Each is one caller's, and all are somebody's."""
+    await resources.chunks.add("t", cuts(40))
+    got = await asyncio.gather(*(resources.chunks.queue_some("t", 0, 40, 9) for _ in range(6)))
+    assert sorted(index for one in got for index in one) == list(range(40))
+
+
 async def test_only_an_announced_chunk_can_be_claimed(chunks):
     """A doubled message finds it running or done and gets nothing."""
     assert await claim_one(chunks, "t", 0, "me") is None

@@ -13,7 +13,7 @@ from tests.support.tasks import claim_one, complete_one
 
 WRITES = {"bulk_write", "insert_one", "insert_many", "update_one", "update_many", "delete_one", "delete_many"}
 OOPS = Failure(code="oops", message="Oops.")
-CLOCKS = {"started_at", "finished_at", "not_before"}
+CHANCE = {"started_at", "finished_at", "not_before", "claim", "announced"}  # clocks, and marks of single calls
 
 
 class Stutter:
@@ -136,7 +136,7 @@ async def left_by(resources, move) -> dict[str, Any]:
     found = {}
     for name in ("tasks", "chunks", "workers"):
         async for document in database[name].find():
-            found[document["_id"]] = {key: value for key, value in document.items() if key not in {*CLOCKS, "claim"}}
+            found[document["_id"]] = {key: value for key, value in document.items() if key not in CHANCE}
     return found
 
 
