@@ -32,11 +32,7 @@ from benchmarks.engine_alone import LANGUAGE, Solo, save
 from benchmarks.private.fleet import Fleet, Shape, running_fleet
 from benchmarks.private.ground import Ground, standing
 from benchmarks.private.processes import environment
-from benchmarks.recording import SAMPLE, Recording, repeated
-from core.audio.cutting import BLOCK_SAMPLES, Cutter
-from core.audio.decode import DecodeLimits, open_decoder
-from core.config import Settings
-from core.models import Pcm
+from benchmarks.recording import SAMPLE, Recording, repeated, windows_of
 from tests.support.live import ROOT
 
 WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
@@ -105,7 +101,7 @@ def main() -> None:
 
 def measure(recording: Recording, repeat: int, folder: Path, settings: Mapping[str, object]) -> Iterator[Turn]:
     """Both ways, ``repeat`` times."""
-    windows = asyncio.run(_windows(recording.path))
+    windows = asyncio.run(windows_of(recording.path))
     save(folder, windows)
     before = _alone(folder, settings)
     for _ in range(repeat):
@@ -133,13 +129,6 @@ def summarise(turns: list[Turn], recording: Recording) -> dict[str, Any]:
         "engine_cpu_seconds": round(median(turn.engine_cpu_seconds for turn in turns), 2),
         "same_text": all(_same(turn) for turn in turns),
     }
-
-
-async def _windows(path: Path) -> list[Pcm]:
-    """What the product will cut the file into."""
-    async with open_decoder(path, DecodeLimits()) as decoder:
-        cutter = Cutter(Settings().cut_plan, asyncio.to_thread)
-        return [pcm async for _, pcm in cutter.cut(decoder.blocks(BLOCK_SAMPLES))]
 
 
 def _alone(folder: Path, settings: Mapping[str, object]) -> Solo:

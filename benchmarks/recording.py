@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from core.audio.cutting import BLOCK_SAMPLES, Cutter
 from core.audio.decode import DecodeLimits, open_decoder
+from core.config import Settings
 from core.models import SAMPLE_RATE, Pcm
 from tests.helpers_audio import write_wav
 
@@ -31,6 +33,13 @@ def repeated(audio: Path, reference: Path, *, minutes: float, folder: Path) -> R
     path = write_wav(folder / "recording.wav", np.tile(pcm, copies))
     words = "\n".join([reference.read_text()] * copies)
     return Recording(path=path, seconds=len(pcm) * copies / SAMPLE_RATE, words=words)
+
+
+async def windows_of(path: Path) -> list[Pcm]:
+    """What the product cuts a file into, with its default settings."""
+    async with open_decoder(path, DecodeLimits()) as decoder:
+        cutter = Cutter(Settings().cut_plan, asyncio.to_thread)
+        return [pcm async for _, pcm in cutter.cut(decoder.blocks(BLOCK_SAMPLES))]
 
 
 async def _decoded(audio: Path) -> Pcm:

@@ -1,0 +1,166 @@
+"""How fast is this engine beside its peers, with the same weights on the same audio, and how many words are wrong?
+
+`python -m benchmarks.engines [--audio FILE --reference TEXT] [--minutes 15] [--repeat 3] [--only NAME …] [--json]`
+
+Each run is a process of its own with the machine for itself; the contenders take turns, and figures are medians. A
+file goes in and its text comes out: decoding, cutting and joining count, loading does not. A ``ratio`` is the speed of
+one of our modes over that of a peer: for faster-whisper's pipeline, over that of its best setting. The summary's own
+ratios are those of the default mode. Peers that are not installed sit out; the extra `peers` has them.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.ending import end_in_order
+from benchmarks.engines.contenders import BATCHED, CONTENDERS
+from benchmarks.private.processes import environment
+from benchmarks.recording import SAMPLE, Recording, repeated
+from tests.support.live import ROOT
+from tests.support.wer import word_error_rate
+
+WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
+PEERS = {
+    "faster_whisper": ("faster-whisper",),
+    "faster_whisper_batched": BATCHED,
+    "openai_whisper": ("openai-whisper",),
+    "whisper_cpp": ("whisper-cpp",),
+}
+DEFAULT_MODE = "parascribe"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One contender, once."""
+
+    contender: str
+    wall_seconds: float
+    cpu_seconds: float
+    realtime_factor: float
+    wer: float
+    peak_mb: float
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Rounded."""
+        figures = {name: round(getattr(self, name), 4) for name in FIGURES}
+        return {"contender": self.contender, **figures}
+
+
+FIGURES = ("realtime_factor", "wer", "wall_seconds", "cpu_seconds", "peak_mb")
+
+
+def main() -> None:
+    """Print a line a run and a summary."""
+    options = _options()
+    end_in_order()
+    names = [name for name in options.only or CONTENDERS if not CONTENDERS[name].missing]
+    with tempfile.TemporaryDirectory(prefix="parascribe-benchmark-") as folder:
+        reference = options.reference or options.audio.with_suffix(".txt")
+        recording = repeated(options.audio, reference, minutes=options.minutes, folder=Path(folder))
+        runs: list[Run] = []
+        for run in measure(names, recording, options, Path(folder)):
+            runs.append(run)
+            print(json.dumps(run.line) if options.json else _sentence(run), flush=True)
+    summary = summarise(runs, recording)
+    print(json.dumps(summary) if options.json else _closing(summary))
+
+
+def measure(names: Sequence[str], recording: Recording, options: argparse.Namespace, folder: Path) -> Iterator[Run]:
+    """All contenders in turn, again and again."""
+    for _ in range(options.repeat):
+        for name in names:
+            yield _run(name, recording, options, folder)
+
+
+def summarise(runs: Sequence[Run], recording: Recording) -> dict[str, Any]:
+    """Medians by contender, and how ours compare."""
+    names = list(dict.fromkeys(run.contender for run in runs))
+    medians = {name: _medians([run for run in runs if run.contender == name]) for name in names}
+    ratios = {name: _ratios(name, medians) for name in names if CONTENDERS[name].ours}
+    return {
+        "summary": True,
+        "audio_seconds": round(recording.seconds, 1),
+        "cores": len(os.sched_getaffinity(0)),
+        "contenders": medians,
+        "ratios": ratios,
+        **{f"ratio_{peer}": value for peer, value in ratios.get(DEFAULT_MODE, {}).items()},
+    }
+
+
+def _ratios(mode: str, medians: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    found = {}
+    for peer, names in PEERS.items():
+        speeds = [medians[name]["realtime_factor"] for name in names if name in medians]
+        if speeds:
+            found[peer] = round(medians[mode]["realtime_factor"] / max(speeds), 2)
+    return found
+
+
+def _run(name: str, recording: Recording, options: argparse.Namespace, folder: Path) -> Run:
+    settings: dict[str, object] = {"models_dir": os.environ.get("MODELS_DIR", str(ROOT / "models")), "data_dir": folder}
+    if CONTENDERS[name].ours:
+        settings |= CONTENDERS[name].settings
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-P", "-m", "benchmarks.engines.one", name, options.model, options.language]
+    done = subprocess.run(
+        [*command, str(WARM_UP), str(recording.path)],
+        env=environment(settings, PYTHONPATH=path),
+        cwd=folder,
+        check=False,
+        capture_output=True,  # peers talk a lot
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{name} failed:\n{done.stderr.decode(errors='replace')[-3000:]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    return Run(
+        contender=name,
+        wall_seconds=found["wall_seconds"],
+        cpu_seconds=found["cpu_seconds"],
+        realtime_factor=recording.seconds / found["wall_seconds"],
+        wer=word_error_rate(recording.words, found["text"]),
+        peak_mb=found["peak_bytes"] / 1e6,
+    )
+
+
+def _medians(runs: Sequence[Run]) -> dict[str, float]:
+    return {name: round(median(getattr(run, name) for run in runs), 4) for name in FIGURES}
+
+
+def _sentence(run: Run) -> str:
+    return (
+        f"{run.contender:<28} {run.realtime_factor:6.1f} x real time   WER {run.wer:.2%}   {run.wall_seconds:7.1f} s   "
+        f"{run.cpu_seconds:7.1f} CPU s   {run.peak_mb:6.0f} MB"
+    )
+
+
+def _closing(summary: Mapping[str, Any]) -> str:
+    lines = [f"\n{summary['audio_seconds']:.0f} s of audio on {summary['cores']} cores; speed over that of:"]
+    for mode, ratios in summary["ratios"].items():
+        lines.append(f"  {mode:<28} " + ", ".join(f"{peer} {value:.2f}" for peer, value in ratios.items()))
+    return "\n".join(lines)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engines", description=__doc__.splitlines()[0])
+    parser.add_argument("--audio", type=Path, default=SAMPLE, help="any audio file (default: the sample)")
+    parser.add_argument("--reference", type=Path, help="what is said in it (default: the file beside it, in .txt)")
+    parser.add_argument("--language", default="en", help="the language of the audio (default: en)")
+    parser.add_argument("--model", default="base", help="the model (default: base)")
+    parser.add_argument("--minutes", type=float, default=15.0, help="length to reach by repeating (default: 15)")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each (default: 3)")
+    parser.add_argument("--only", nargs="+", choices=list(CONTENDERS), metavar="NAME", help=", ".join(CONTENDERS))
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, the last one the summary")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

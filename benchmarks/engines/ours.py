@@ -1,0 +1,86 @@
+"""This project's engine on a file: decoded and cut while it is transcribed, as a worker does it, without the rest."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from core.audio.cutting import BLOCK_SAMPLES, Cutter
+from core.audio.decode import DecodeLimits, open_decoder
+from core.config import Settings
+from core.engines.registry import build_engine
+from core.models import Options, Pcm, Window
+from core.ports import Engine
+from worker.heap import keep_heap
+
+Transcribe = Callable[[Path], str]
+
+
+class Line:
+    """Windows as they are cut, taken by slots in batches; what is left at the end is shared evenly."""
+
+    def __init__(self, *, batch: int, slots: int) -> None:
+        self._batch, self._slots = batch, slots
+        self._left: list[tuple[int, Pcm]] = []
+        self._count = 0
+        self._ended = False
+        self._news = threading.Condition()
+
+    def put(self, pcm: Pcm) -> None:
+        """The next window."""
+        with self._news:
+            self._left.append((self._count, pcm))
+            self._count += 1
+            self._news.notify()
+
+    def end(self) -> None:
+        """There are no more."""
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def take(self) -> list[tuple[int, Pcm]]:
+        """The next batch; empty at the end."""
+        with self._news:
+            self._news.wait_for(lambda: self._left or self._ended)
+            share = self._batch if not self._ended else -(-len(self._left) // self._slots)
+            taken = self._left[: min(self._batch, share)]
+            del self._left[: len(taken)]
+            return taken
+
+
+def ours(model: str, language: str) -> Transcribe:
+    """Loaded, by the settings in the environment."""
+    keep_heap()
+    settings = Settings()
+    engine = build_engine(settings, model)
+    engine.load()
+    options = Options(model=model, language=language, beam_size=settings.beam_size)
+    return lambda path: _transcribed(engine, settings, options, path)
+
+
+def _transcribed(engine: Engine, settings: Settings, options: Options, path: Path) -> str:
+    line = Line(batch=settings.batch, slots=settings.slots)
+    texts: dict[int, str] = {}
+
+    def work() -> None:
+        while batch := line.take():
+            results = engine.transcribe([Window(pcm=pcm) for _, pcm in batch], options)
+            texts.update({index: result.text for (index, _), result in zip(batch, results, strict=True)})
+
+    slots = [threading.Thread(target=work) for _ in range(settings.slots)]
+    for slot in slots:
+        slot.start()
+    try:
+        asyncio.run(_cut(path, settings, line))
+    finally:
+        line.end()
+    for slot in slots:
+        slot.join()
+    return " ".join(texts[index] for index in sorted(texts))
+
+
+async def _cut(path: Path, settings: Settings, line: Line) -> None:
+    async with open_decoder(path, DecodeLimits()) as decoder:
+        async for _, pcm in Cutter(settings.cut_plan, asyncio.to_thread).cut(decoder.blocks(BLOCK_SAMPLES)):
+            line.put(pcm)

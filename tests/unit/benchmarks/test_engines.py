@@ -1,0 +1,85 @@
+"""The comparison of engines: who gets which windows, and what is made of the figures."""
+
+import json
+import struct
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.engines import __main__ as engines
+from benchmarks.engines import ggml
+from benchmarks.engines.contenders import CONTENDERS
+from benchmarks.engines.ours import Line
+from benchmarks.recording import Recording
+from core.engines.model_files import ModelFiles
+
+
+def test_batches_are_full_until_the_end_and_then_even():
+    """Nine windows on two slots are five and four at the end, not eight and one."""
+    line = Line(batch=8, slots=2)
+    for number in range(17):
+        line.put(np.full(1, number, dtype=np.int16))
+    first = line.take()
+    line.end()
+    sizes = [len(first), *(len(batch) for batch in iter(line.take, []))]
+    assert sizes == [8, 5, 2, 1, 1]
+
+
+def test_a_slot_waits_for_a_window_and_not_for_ever():
+    """The end wakes who waits."""
+    line = Line(batch=8, slots=1)
+    taken = []
+    slot = threading.Thread(target=lambda: taken.append(line.take()))
+    slot.start()
+    line.end()
+    slot.join(timeout=10)
+    assert taken == [[]]
+
+
+def run_of(contender: str, speed: float) -> engines.Run:
+    """One run with this speed."""
+    return engines.Run(
+        contender=contender, wall_seconds=1.0, cpu_seconds=1.0, realtime_factor=speed, wer=0.05, peak_mb=1.0
+    )
+
+
+def test_a_peer_is_compared_in_its_best_setting():
+    """Medians first; a peer that did not take part has no ratio."""
+    speeds = {
+        "parascribe": (60.0, 40.0, 50.0),
+        "faster-whisper-batched-8": (10.0, 10.0, 10.0),
+        "faster-whisper-batched-16": (20.0, 30.0, 25.0),
+    }
+    runs = [run_of(name, speed) for name, all_ in speeds.items() for speed in all_]
+    summary = engines.summarise(runs, Recording(path=Path(), seconds=900.0, words=""))
+    assert summary["ratio_faster_whisper_batched"] == pytest.approx(2.0)
+    assert "ratio_whisper_cpp" not in summary
+
+
+def test_every_peer_that_is_compared_takes_part():
+    """And every other contender is ours."""
+    compared = {name for names in engines.PEERS.values() for name in names}
+    assert compared == {name for name, contender in CONTENDERS.items() if not contender.ours}
+
+
+def test_the_weights_are_written_as_whisper_cpp_reads_them(monkeypatch, tmp_path):
+    """Sizes, filters, the bytes of each token, and tensors with their dimensions in reverse."""
+    vocabulary = {"Ġa": 1, "é": 0, "<|endoftext|>": 2}
+    book = {"model": {"vocab": vocabulary}, "added_tokens": [{"content": "<|endoftext|>"}]}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(book), encoding="utf-8")
+    sizes = {name: place for place, name in enumerate(
+        ["n_vocab", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer", "n_text_ctx", "n_text_state",
+         "n_text_head", "n_text_layer"], start=1)} | {"n_mels": 80}  # fmt: skip
+    monkeypatch.setattr(ggml, "read_weights", lambda _: {})
+    monkeypatch.setattr(ggml, "dimensions", lambda _: sizes)
+    monkeypatch.setattr(ggml, "named", lambda _: {"a.weight": np.zeros((2, 3), np.float16), "a.bias": np.ones(2)})
+    ggml.write_ggml(ModelFiles(name="m", path=tmp_path), tmp_path / "ggml.bin")
+    data = (tmp_path / "ggml.bin").read_bytes()
+    assert struct.unpack_from("<12i", data) == (0x67676D6C, *range(1, 10), 80, 1)
+    assert struct.unpack_from("<2i", data, 48) == (80, 201)
+    at = 56 + 80 * 201 * 4
+    assert data[at : at + 15] == struct.pack("<ii", 2, 1) + b"\xe9" + struct.pack("<i", 2) + b" a"
+    tensor = struct.pack("<5i", 2, 8, 1, 3, 2) + b"a.weight" + bytes(12)
+    assert data[at + 15 :] == tensor + struct.pack("<4i", 1, 6, 0, 2) + b"a.bias" + np.ones(2, np.float32).tobytes()
