@@ -35,6 +35,11 @@ def read_weights(path: Path) -> Weights:
         raise ModelCorruptError(f"{path} is not a CTranslate2 model that can be read: {error}.") from error
 
 
+def layers_of(weights: Weights, side: str) -> int:
+    """How many layers the ``encoder`` or ``decoder`` has."""
+    return sum(1 for name in weights if name.startswith(f"{side}/layer_") and name.endswith("/ffn/linear_0/weight"))
+
+
 class _Reader:
     """A place in the file."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.ct2_file import Weights
+from core.engines.ct2_file import Weights, layers_of
 from core.errors import ModelCorruptError
 
 HEAD = 64  # values per attention head, in every Whisper model
@@ -33,12 +33,12 @@ def dimensions(weights: Weights) -> dict[str, int]:
         "n_audio_ctx": AUDIO_FRAMES,
         "n_audio_state": int(width),
         "n_audio_head": int(width) // HEAD,
-        "n_audio_layer": _layers(weights, "encoder"),
+        "n_audio_layer": layers_of(weights, "encoder"),
         "n_vocab": int(words.shape[0]),
         "n_text_ctx": TEXT_TOKENS,
         "n_text_state": int(words.shape[1]),
         "n_text_head": int(words.shape[1]) // HEAD,
-        "n_text_layer": _layers(weights, "decoder"),
+        "n_text_layer": layers_of(weights, "decoder"),
     }
 
 
@@ -46,7 +46,7 @@ def named(weights: Weights) -> dict[str, NDArray[Any]]:
     """Every parameter by the name that OpenAI's model gives it, in the type in which it was stored."""
     found = dict(_ends(weights))
     for side in ("encoder", "decoder"):
-        for layer in range(_layers(weights, side)):
+        for layer in range(layers_of(weights, side)):
             found.update(_layer(weights, side, layer))
     return found
 
@@ -95,7 +95,3 @@ def _split(weights: Weights, here: str, places: list[str]) -> Iterator[Named]:
         yield f"{place}.weight", matrix
         if not place.endswith(".key"):
             yield f"{place}.bias", shift
-
-
-def _layers(weights: Weights, side: str) -> int:
-    return sum(1 for name in weights if name.startswith(f"{side}/layer_") and name.endswith("/ffn/linear_0/weight"))

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.ct2_file import Weights
+from core.engines.ct2_file import Weights, layers_of
 from core.engines.features import Spectrogram
 from core.engines.native.linear import Rows, apply, new_rows, pack
-from core.engines.native.model import layers_of
 from core.inference import inference
 
 F32 = NDArray[np.float32]

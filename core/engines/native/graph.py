@@ -6,9 +6,8 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from core.engines.ct2_file import Weights
+from core.engines.ct2_file import Weights, layers_of
 from core.engines.native.attention import HEAD
-from core.engines.native.model import layers_of
 
 EPSILON = 1e-5
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.ct2_file import Weights
+from core.engines.ct2_file import Weights, layers_of
 from core.engines.native.attention import HEAD
 from core.engines.native.linear import Linear, pack
 
@@ -34,11 +34,6 @@ class Model(NamedTuple):
     down: Linear
     feed_norm: Norms
     last_norm: Norms
-
-
-def layers_of(weights: Weights, side: str) -> int:
-    """How many layers the ``encoder`` or ``decoder`` has."""
-    return sum(1 for name in weights if name.startswith(f"{side}/layer_") and name.endswith("/ffn/linear_0/weight"))
 
 
 def load_model(weights: Weights) -> Model:
