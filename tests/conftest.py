@@ -2,7 +2,7 @@
 
 import signal
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,18 @@ import pytest
 from core.config import Settings
 from core.flow.resources import Resources, open_resources
 from tests.support.secantus import running_database
+from tests.support.time_limit import limited
+
+LIMIT_SECONDS = 600.0  # several times the longest test that is not marked slow
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """With its fixtures' beginning and end."""
+    if item.get_closest_marker("slow"):
+        return (yield)
+    with limited(LIMIT_SECONDS):
+        return (yield)
 
 
 def pytest_configure() -> None:

@@ -1,7 +1,8 @@
 """One client per process, explicit durability, one deadline per operation, driver errors translated once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -12,6 +13,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
+from core.adapters.mongo import driver  # noqa: F401  repairs it
 from core.adapters.mongo.indexes import make_indexes
 from core.adapters.mongo.refusals import brief, is_torn, lasting, url_refusal
 from core.errors import StoreUnavailableError
@@ -21,7 +23,8 @@ Collection = AsyncCollection[Document]
 Database = AsyncDatabase[Document]
 
 OPERATION_SECONDS = 10.0  # nothing must hang on a frozen database
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 1.0  # for its good-bye to the server, who may be away
+CLOSED_SECONDS = 5.0  # for all of the closing: a process that was told to end must end
 _patience: ContextVar[float] = ContextVar("patience", default=OPERATION_SECONDS)
 
 
@@ -54,8 +57,8 @@ async def connect(url: str, database: str) -> AsyncIterator[Database]:
         await _prepare(handle)
         yield handle
     finally:
-        with pymongo.timeout(CLOSE_SECONDS):  # it says good-bye to the server, who may be away
-            await client.close()
+        with suppress(TimeoutError), pymongo.timeout(CLOSE_SECONDS):
+            await asyncio.wait_for(client.close(), CLOSED_SECONDS)
 
 
 async def _prepare(database: Database) -> None:
