@@ -20,6 +20,7 @@ from core.config import Settings
 from core.engines.registry import build_engine
 from core.models import Options, Pcm, Window
 from core.ports import Engine
+from worker.heap import keep_heap
 from worker.niceness import give_way
 
 LANGUAGE = "en"
@@ -51,6 +52,7 @@ class Line:
 
 def main() -> None:
     """Print the figures."""
+    keep_heap()
     settings = Settings()
     windows = load(Path(sys.argv[1]))
     engine = build_engine(settings, settings.default_whisper_model)

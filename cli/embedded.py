@@ -9,11 +9,13 @@ from api.server import ApiServer
 from core import process
 from core.config import Settings
 from core.flow.resources import Resources
+from worker.heap import keep_heap
 from worker.runtime import Worker, open_context
 
 
 def main() -> None:
     """Run until SIGTERM or Ctrl-C."""
+    keep_heap()
     process.run(serve)
 
 

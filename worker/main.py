@@ -6,12 +6,14 @@ from core import process
 from core.config import Settings
 from core.flow.resources import Resources
 from worker.health import health_port
+from worker.heap import keep_heap
 from worker.niceness import session_gives_way
 from worker.runtime import Worker, open_context
 
 
 def main() -> None:
     """Run until SIGTERM or Ctrl-C."""
+    keep_heap()
     session_gives_way()
     process.run(work)
 

@@ -22,6 +22,7 @@ from core.process import EXIT_BROKER, EndError
 from worker.context import Context, run_folder
 from worker.hands import Hands
 from worker.health import OK
+from worker.heap import give_back
 from worker.housekeeping import Housekeeper
 from worker.intake import Arrival, Intake
 from worker.jobs import Jobs
@@ -127,7 +128,7 @@ class Worker:
         guarded = "sweeper" not in self._context.settings.test_without
         sweeping = [self._sweeper.run(), self._housekeeper.run()] if guarded else []
         watching = [self._slots.watch(), self._retirement.watch(), self._context.run_file.watch()]
-        return [*sweeping, beat(self._context), *watching, self._warm_up()]
+        return [*sweeping, beat(self._context), *watching, give_back(), self._warm_up()]
 
     async def checks(self) -> dict[str, str]:
         """What has to be well for this worker to get work done: ``ok`` or a sentence for each."""

@@ -11,6 +11,7 @@ from core.config import Settings
 from core.engines.registry import build_engine
 from core.models import Options, Pcm, Window
 from core.ports import Engine
+from worker.heap import keep_heap
 
 Transcribe = Callable[[Path], str]
 
@@ -50,6 +51,7 @@ class Line:
 
 def ours(model: str, language: str) -> Transcribe:
     """Loaded, by the settings in the environment."""
+    keep_heap()
     settings = Settings()
     engine = build_engine(settings, model)
     engine.load()

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from core.adapters.mongo import ChunkStore
 from core.flow.credits import Credits
 from core.flow.removal import cancel, delete, retry
-from core.models import SAMPLE_RATE
+from core.models import SAMPLE_RATE, Options
 from core.states import ChunkState, TaskStatus
 from tests.support.audio import speech, wav
 from tests.support.tasks import blob_keys, chunks_of, ended, put_task, until, working
@@ -45,6 +46,24 @@ async def test_a_task_completes_and_every_sample_is_accounted_for(resources, fak
     assert task.duration_samples == 60 * SAMPLE_RATE
     assert covered.transcribed_samples + covered.silent_samples + covered.failed_samples == task.duration_samples
     assert all(chunk.state is ChunkState.DONE and chunk.attempts == 1 for chunk in await chunks_of(resources, task_id))
+
+
+async def test_the_first_window_of_each_slot_is_stored_at_once_and_later_ones_together(resources, fake, monkeypatch):
+    """No slot waits for more than it needs, and the database is not asked for every window."""
+    stored = []
+    add = ChunkStore.add
+
+    async def noted(self, task_id, cuts):
+        stored.append(len(cuts))
+        await add(self, task_id, cuts)
+
+    monkeypatch.setattr(ChunkStore, "add", noted)
+    settings = fake().model_copy(update={"max_parallel_workers": 3})
+    async with working(settings, resources):
+        options = Options(model="base", language="en")
+        await ended(resources, await put_task(resources, settings, wav(speech(300)), options=options))
+    assert stored[:3] == [1, 1, 1]
+    assert len(stored) < sum(stored) / 2
 
 
 async def test_silence_completes_with_no_chunk(resources, fake):
