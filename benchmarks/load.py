@@ -27,6 +27,7 @@ from benchmarks.private.fleet import Fleet, Shape, running_fleet
 from benchmarks.private.ground import standing
 from benchmarks.private.processes import environment
 from benchmarks.recording import SAMPLE, repeated
+from core.config import usable_cores
 from tests.support.live import ROOT, resident
 
 SAMPLING_SECONDS = 0.05
@@ -83,7 +84,7 @@ async def _loaded(fleet: Fleet, task_id: str, options: argparse.Namespace) -> di
         "rss_mb": round(rss / 1e6, 1),
         "cpu_seconds": {name: round(after[name] - before[name], 1) for name in after},
         "worker_still_busy": task.get("status") == "processing",
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
     }
 
 

@@ -33,6 +33,7 @@ from benchmarks.private.fleet import Fleet, Shape, running_fleet
 from benchmarks.private.ground import Ground, standing
 from benchmarks.private.processes import environment
 from benchmarks.recording import SAMPLE, Recording, repeated, windows_of
+from core.config import usable_cores
 from tests.support.live import ROOT
 
 WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
@@ -119,7 +120,7 @@ def summarise(turns: list[Turn], recording: Recording) -> dict[str, Any]:
     return {
         "summary": True,
         "audio_seconds": round(recording.seconds, 1),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "slots": SLOTS,
         "windows": len(turns[0].before.texts),
         "product_seconds": round(product, 4),

@@ -9,7 +9,6 @@ the figures are medians. `ratio` is the speed of two slots over that of one.
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from typing import Any
 import psutil
 
 from benchmarks.recording import SAMPLE, Recording, repeated
+from core.config import usable_cores
 from tests.support.live import ROOT, Service, serving
 from tests.support.wer import word_error_rate
 
@@ -85,7 +85,7 @@ def summarise(runs: list[Run], recording: Recording) -> dict[str, Any]:
     return {
         "summary": True,
         "audio_seconds": round(recording.seconds, 1),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         **settings,
         "ratio": round(speed["slots_2"] / speed["slots_1"], 3),
         "ratio_to_sequential": round(speed["slots_2"] / speed["sequential"], 3),

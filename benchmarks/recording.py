@@ -26,12 +26,15 @@ class Recording:
     words: str
 
 
-def repeated(audio: Path, reference: Path, *, minutes: float, folder: Path) -> Recording:
-    """As many whole copies of ``audio`` as it takes to reach ``minutes``, so that the reference stays exact."""
+def repeated(audio: Path, reference: Path | None, *, minutes: float, folder: Path) -> Recording:
+    """As many whole copies of ``audio`` as it takes to reach ``minutes``, so that the reference stays exact.
+
+    Without a reference there are no words.
+    """
     pcm = asyncio.run(_decoded(audio))
     copies = math.ceil(minutes * 60 * SAMPLE_RATE / len(pcm))
     path = write_wav(folder / "recording.wav", np.tile(pcm, copies))
-    words = "\n".join([reference.read_text()] * copies)
+    words = "\n".join([reference.read_text()] * copies) if reference else ""
     return Recording(path=path, seconds=len(pcm) * copies / SAMPLE_RATE, words=words)
 
 

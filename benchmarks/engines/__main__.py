@@ -10,24 +10,18 @@ ratios are those of the default mode. Peers that are not installed sit out; the 
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.ending import end_in_order
 from benchmarks.engines.contenders import BATCHED, CONTENDERS
-from benchmarks.private.processes import environment
+from benchmarks.engines.trial import FIGURES, Run, Subject, attempt
 from benchmarks.recording import SAMPLE, Recording, repeated
-from tests.support.live import ROOT
-from tests.support.wer import word_error_rate
+from core.config import usable_cores
 
-WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
 PEERS = {
     "faster_whisper": ("faster-whisper",),
     "faster_whisper_batched": BATCHED,
@@ -35,27 +29,6 @@ PEERS = {
     "whisper_cpp": ("whisper-cpp",),
 }
 DEFAULT_MODE = "parascribe"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """One contender, once."""
-
-    contender: str
-    wall_seconds: float
-    cpu_seconds: float
-    realtime_factor: float
-    wer: float
-    peak_mb: float
-
-    @property
-    def line(self) -> dict[str, Any]:
-        """Rounded."""
-        figures = {name: round(getattr(self, name), 4) for name in FIGURES}
-        return {"contender": self.contender, **figures}
-
-
-FIGURES = ("realtime_factor", "wer", "wall_seconds", "cpu_seconds", "peak_mb")
 
 
 def main() -> None:
@@ -78,7 +51,7 @@ def measure(names: Sequence[str], recording: Recording, options: argparse.Namesp
     """All contenders in turn, again and again."""
     for _ in range(options.repeat):
         for name in names:
-            yield _run(name, recording, options, folder)
+            yield attempt(name, recording, Subject(model=options.model, language=options.language), folder)
 
 
 def summarise(runs: Sequence[Run], recording: Recording) -> dict[str, Any]:
@@ -89,7 +62,7 @@ def summarise(runs: Sequence[Run], recording: Recording) -> dict[str, Any]:
     return {
         "summary": True,
         "audio_seconds": round(recording.seconds, 1),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "contenders": medians,
         "ratios": ratios,
         **{f"ratio_{peer}": value for peer, value in ratios.get(DEFAULT_MODE, {}).items()},
@@ -103,32 +76,6 @@ def _ratios(mode: str, medians: Mapping[str, Mapping[str, float]]) -> dict[str, 
         if speeds:
             found[peer] = round(medians[mode]["realtime_factor"] / max(speeds), 2)
     return found
-
-
-def _run(name: str, recording: Recording, options: argparse.Namespace, folder: Path) -> Run:
-    settings: dict[str, object] = {"models_dir": os.environ.get("MODELS_DIR", str(ROOT / "models")), "data_dir": folder}
-    if CONTENDERS[name].ours:
-        settings |= CONTENDERS[name].settings
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-P", "-m", "benchmarks.engines.one", name, options.model, options.language]
-    done = subprocess.run(
-        [*command, str(WARM_UP), str(recording.path)],
-        env=environment(settings, PYTHONPATH=path),
-        cwd=folder,
-        check=False,
-        capture_output=True,  # peers talk a lot
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"{name} failed:\n{done.stderr.decode(errors='replace')[-3000:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    return Run(
-        contender=name,
-        wall_seconds=found["wall_seconds"],
-        cpu_seconds=found["cpu_seconds"],
-        realtime_factor=recording.seconds / found["wall_seconds"],
-        wer=word_error_rate(recording.words, found["text"]),
-        peak_mb=found["peak_bytes"] / 1e6,
-    )
 
 
 def _medians(runs: Sequence[Run]) -> dict[str, float]:

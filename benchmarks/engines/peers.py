@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks.engines.ggml import write_ggml
 from benchmarks.engines.ours import Transcribe
+from core.config import usable_cores
 from core.engines.model_files import ModelFiles
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CORES = usable_cores()
 
 
 def faster_whisper(files: ModelFiles, language: str, *, beam: int, batch: int | None) -> Transcribe:

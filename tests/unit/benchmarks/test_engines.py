@@ -12,6 +12,7 @@ from benchmarks.engines import __main__ as engines
 from benchmarks.engines import ggml
 from benchmarks.engines.contenders import CONTENDERS
 from benchmarks.engines.ours import Line
+from benchmarks.engines.trial import Run
 from benchmarks.recording import Recording
 from core.engines.model_files import ModelFiles
 
@@ -38,11 +39,9 @@ def test_a_slot_waits_for_a_window_and_not_for_ever():
     assert taken == [[]]
 
 
-def run_of(contender: str, speed: float) -> engines.Run:
+def run_of(contender: str, speed: float) -> Run:
     """One run with this speed."""
-    return engines.Run(
-        contender=contender, wall_seconds=1.0, cpu_seconds=1.0, realtime_factor=speed, wer=0.05, peak_mb=1.0
-    )
+    return Run(contender=contender, wall_seconds=1.0, cpu_seconds=1.0, realtime_factor=speed, wer=0.05, peak_mb=1.0)
 
 
 def test_a_peer_is_compared_in_its_best_setting():
