@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 
 from benchmarks.chaos.recordings import recordings
 from benchmarks.chaos.scenario import SHORT, Scenario
@@ -25,9 +26,10 @@ async def worker_kill(stage: Stage) -> None:
     async with first_calls(stage) as first:
         while len(killed) < stage.size:
             await stage.keep_busy()
+            child = stage.any_worker()
+            await stage.until(partial(_listed, stage, child), START_SECONDS)  # before, it has nothing to lose
             await stage.moment(1.0)
             await finished.note()
-            child = stage.any_worker()
             if child.kill():
                 killed.append((child, time.monotonic()))
         await stage.ended()
@@ -35,6 +37,7 @@ async def worker_kill(stage: Stage) -> None:
     times = [first.after(child, moment) for child, moment in killed]
     stage.outcome.recoveries = [seconds for seconds in times if seconds is not None]
     stage.note(jobs_done_again=finished.again(), allowed=len(killed) * SLOTS * BATCH)
+    stage.expect(stage.retranscribed() > 0, "no kill met a window under way")
     stage.expect(finished.again() == 0, "what was done was transcribed again")
     stage.expect(stage.retranscribed() <= len(killed) * SLOTS * BATCH, "more was lost than what was in the slots")
 
