@@ -64,7 +64,8 @@ async def _staff(stage: Stage, engine: str, prefix: Sequence[str] = ()) -> None:
     """Other workers."""
     for child in list(stage.fleet.workers):
         await stage.fleet.replace_worker(child, engine=engine, prefix=prefix)
-    await stage.until(lambda: _only_these(stage), START_SECONDS)
+    came = await stage.until(lambda: _only_these(stage), START_SECONDS)
+    stage.expect(came is not None, "the workers that were to meet it did not come")
 
 
 async def _only_these(stage: Stage) -> bool:
@@ -77,7 +78,8 @@ async def _healthy(stage: Stage, count: int, kind: str | None) -> float:
     began = time.monotonic()
     jobs = await stage.submit(count)
     for job in jobs:
-        task = await stage.fleet.client.ended(job.task_id, stage.patience)
+        left = began + stage.patience - time.monotonic()
+        task = await stage.fleet.client.ended(job.task_id, max(0.1, left))
         stage.expect(task is not None and task["status"] == "completed", f"a healthy job was harmed by {kind}")
     return time.monotonic() - began
 

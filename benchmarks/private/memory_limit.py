@@ -35,7 +35,7 @@ def memory_limit(megabytes: int) -> Iterator[tuple[str, ...]]:
     group.mkdir()
     try:
         _limit(group, megabytes << 20)
-        yield ("sh", "-c", ENTER, str(group / "cgroup.procs"))
+        yield ("/bin/sh", "-c", ENTER, str(group / "cgroup.procs"))
     finally:
         group.rmdir()  # whoever was in it has ended
 
