@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ bytes(bytearray(b"x") * (1 << 30))
 def test_what_needed_more_memory_than_there_is_gets_the_blame(tmp_path):
     """Below a limit as a container has it."""
     with memory_limit(128) as prefix:
+        assert Path(prefix[0]).is_absolute()  # as the tether wants it, which looks for nothing on the path
         command = [*prefix, sys.executable, "-c", GREEDY, str(tmp_path)]
         assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
     assert find_dead(tmp_path, but="me") == [Death(worker_id="greedy", cause=Cause.MEMORY)]
