@@ -27,7 +27,7 @@ async def worker_kill(stage: Stage) -> None:
         while len(killed) < stage.size:
             await stage.keep_busy()
             child = stage.any_worker()
-            await stage.until(partial(_listed, stage, child), START_SECONDS)  # before, it has nothing to lose
+            await stage.until(partial(_at_work, stage, child), START_SECONDS)  # before, it has nothing to lose
             await stage.moment(1.0)
             await finished.note()
             if child.kill():
@@ -40,6 +40,11 @@ async def worker_kill(stage: Stage) -> None:
     stage.expect(stage.retranscribed() > 0, "no kill met a window under way")
     stage.expect(finished.again() == 0, "what was done was transcribed again")
     stage.expect(stage.retranscribed() <= len(killed) * SLOTS * BATCH, "more was lost than what was in the slots")
+
+
+async def _at_work(stage: Stage, child: Child) -> bool:
+    where = {"state": "running", "owner": stage.fleet.identity(child)}
+    return bool(await stage.fleet.store["chunks"].count_documents(where))
 
 
 async def engine_crash(stage: Stage) -> None:
