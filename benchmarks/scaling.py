@@ -12,12 +12,11 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from benchmarks.ending import end_in_order
 from benchmarks.engines.contenders import CONTENDERS
-from benchmarks.engines.trial import Run, Subject, attempt
+from benchmarks.engines.trial import Run, Subject, attempt, medians
 from benchmarks.recording import SAMPLE, repeated
 from core.config import usable_cores
 
@@ -52,10 +51,10 @@ def ladder(top: int) -> list[int]:
 
 def summarise(runs: Mapping[int, Sequence[Run]], audio_seconds: float, usable: int) -> dict[str, Any]:
     """Medians by number of slots; ``speed`` and ``memory`` are over those of the fewest."""
-    medians = {slots: _medians(each) for slots, each in sorted(runs.items())}
-    first, alone = next(iter(medians.items()))
+    figures = {slots: medians(each) for slots, each in sorted(runs.items())}
+    first, alone = next(iter(figures.items()))
     lines = {}
-    for slots, found in medians.items():
+    for slots, found in figures.items():
         speed = found["realtime_factor"] / alone["realtime_factor"]
         share = min(slots, usable) / min(first, usable)
         ratios = {"speed": speed, "efficiency": speed / share, "memory": found["peak_mb"] / alone["peak_mb"]}
@@ -66,11 +65,6 @@ def summarise(runs: Mapping[int, Sequence[Run]], audio_seconds: float, usable: i
 def _turns(options: argparse.Namespace) -> Iterator[int]:
     for _ in range(options.repeat):
         yield from options.slots
-
-
-def _medians(runs: Sequence[Run]) -> dict[str, float]:
-    names = ("realtime_factor", "wer", "peak_mb")
-    return {name: round(median(getattr(run, name) for run in runs), 4) for name in names}
 
 
 def _sentence(slots: int, run: Run) -> str:

@@ -1,9 +1,9 @@
 """Memory that a model gives back after each window is kept for the next one, for a while.
 
-The C library would hand it to the system and ask for it again, which clears it page by page: a seventh of what a window
-costs with CTranslate2. It would also keep a heap for each thread, each as large as the most that this thread ever
-needed. So: one heap, which keeps what it was given. A heap breaks up over the hours, so what is free in it at that
-moment goes back to the system once in a while, which costs one batch what it would otherwise cost each.
+The C library would hand it to the system and ask for it again, which clears it page by page: a large part of what a
+window costs with CTranslate2. It would also keep a heap for each thread, each as large as the most that this thread
+ever needed. So: one heap, which keeps what it was given. A heap breaks up over the hours, so what is free in it at
+that moment goes back to the system once in a while, which costs one batch what it would otherwise cost each.
 """
 
 import asyncio

@@ -13,12 +13,11 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from benchmarks.ending import end_in_order
 from benchmarks.engines.contenders import BATCHED, CONTENDERS
-from benchmarks.engines.trial import FIGURES, Run, Subject, attempt
+from benchmarks.engines.trial import Run, Subject, attempt, medians
 from benchmarks.recording import SAMPLE, Recording, repeated
 from core.config import usable_cores
 
@@ -57,29 +56,25 @@ def measure(names: Sequence[str], recording: Recording, options: argparse.Namesp
 def summarise(runs: Sequence[Run], recording: Recording) -> dict[str, Any]:
     """Medians by contender, and how ours compare."""
     names = list(dict.fromkeys(run.contender for run in runs))
-    medians = {name: _medians([run for run in runs if run.contender == name]) for name in names}
-    ratios = {name: _ratios(name, medians) for name in names if CONTENDERS[name].ours}
+    found = {name: medians([run for run in runs if run.contender == name]) for name in names}
+    ratios = {name: _ratios(name, found) for name in names if CONTENDERS[name].ours}
     return {
         "summary": True,
         "audio_seconds": round(recording.seconds, 1),
         "cores": usable_cores(),
-        "contenders": medians,
+        "contenders": found,
         "ratios": ratios,
         **{f"ratio_{peer}": value for peer, value in ratios.get(DEFAULT_MODE, {}).items()},
     }
 
 
-def _ratios(mode: str, medians: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def _ratios(mode: str, figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     found = {}
     for peer, names in PEERS.items():
-        speeds = [medians[name]["realtime_factor"] for name in names if name in medians]
+        speeds = [figures[name]["realtime_factor"] for name in names if name in figures]
         if speeds:
-            found[peer] = round(medians[mode]["realtime_factor"] / max(speeds), 2)
+            found[peer] = round(figures[mode]["realtime_factor"] / max(speeds), 2)
     return found
-
-
-def _medians(runs: Sequence[Run]) -> dict[str, float]:
-    return {name: round(median(getattr(run, name) for run in runs), 4) for name in FIGURES}
 
 
 def _sentence(run: Run) -> str:

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.engines.contenders import CONTENDERS
@@ -69,3 +71,8 @@ def attempt(name: str, recording: Recording, subject: Subject, folder: Path, **c
         wer=word_error_rate(recording.words, found["text"]),
         peak_mb=found["peak_bytes"] / 1e6,
     )
+
+
+def medians(runs: Sequence[Run]) -> dict[str, float]:
+    """Of each figure, rounded."""
+    return {name: round(median(getattr(run, name) for run in runs), 4) for name in FIGURES}
