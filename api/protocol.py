@@ -6,16 +6,22 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 30.0
+FIRST_WORDS_SECONDS = 1.0  # for a connection of a server that leaves: far more than a request takes to arrive
 
 
 class PromptProtocol(H11Protocol):
     """uvicorn's own protocol with a deadline on the head of each request: it has none, so idle sockets pile up.
 
     The keep-alive timer does not help: it starts only after a first answer, and any byte stops it.
+
+    A server that leaves closes idle connections. One that has only just been made is not idle: its request is on its
+    way, and closing would reset it. It is heard first, as is one that has sent a part of a head.
     """
 
     header_seconds = HEADER_SECONDS
+    first_words_seconds = FIRST_WORDS_SECONDS
     _deadline: asyncio.TimerHandle | None = None
+    _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A connection, and nothing said yet."""
@@ -30,10 +36,27 @@ class PromptProtocol(H11Protocol):
     def handle_events(self) -> None:
         """Bytes have come; the clock runs from the first byte of a head to its last."""
         super().handle_events()
+        if self._leaving and self.cycle is not None:
+            super().shutdown()  # asked at last: this is answered, and nothing after it
         if self.conn.their_state is not h11.IDLE:
             self._unwatch()
         elif self.conn.trailing_data[0] and self._deadline is None:
             self._watch()
+
+    def shutdown(self) -> None:
+        """The server leaves: what has begun, or is about to, is answered; then the connection ends."""
+        if not self._unheard():
+            super().shutdown()
+        elif not self._leaving:
+            self._leaving = True
+            self.loop.call_later(self.first_words_seconds, self._enough)
+
+    def _unheard(self) -> bool:
+        return self.cycle is None or (self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0]))
+
+    def _enough(self) -> None:
+        if self._unheard():
+            self.transport.close()
 
     def _watch(self) -> None:
         self._deadline = self.loop.call_later(self.header_seconds, self._too_late)

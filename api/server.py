@@ -21,6 +21,7 @@ log = structlog.get_logger()
 HEAD_BYTES = 64 * 1024  # a prompt of 4,000 characters in the query, each up to 12 bytes once encoded
 KEEP_ALIVE_SECONDS = 15
 BACKLOG = 1_024
+TURNS_TO_CONNECT = 4  # of the event loop, from accepting a connection to the protocol that is told of it
 
 
 class ApiServer:
@@ -86,6 +87,35 @@ class _Server(uvicorn.Server):
         """Start, and say so."""
         await super().startup(sockets)
         self._tell()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more. Whoever has connected by then is heard: closing a listener resets those that wait on it."""
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            loop.remove_reader(listener)
+            await _turns(TURNS_TO_CONNECT)  # asyncio drops what it has accepted but not yet connected
+            waiting = [*_waiting(listener)]
+            self.servers[0].close()
+            for each in waiting:
+                await loop.connect_accepted_socket(self._protocol, each)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> PromptProtocol:
+        return PromptProtocol(self.config, self.server_state, self.lifespan.state)
+
+
+def _waiting(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that nobody has accepted yet."""
+    with contextlib.suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):
+        while True:
+            accepted, _ = listener.accept()
+            accepted.settimeout(0)
+            yield accepted
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def bind(host: str, port: int) -> socket.socket:

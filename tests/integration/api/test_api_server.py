@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from api.app import create_app
+from api.protocol import PromptProtocol
 from api.server import ApiServer, bind
 from core.config import Settings
 from core.errors import InvalidRequestError, StoreUnavailableError
@@ -165,3 +167,49 @@ async def test_stopping_lets_a_request_finish(settings: Settings, resources: Res
         assert (await wire.rest()).startswith(b"HTTP/1.1 202")
         await wire.close()
         await asyncio.wait_for(serving, DEADLINE)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_has_connected_is_heard_by_a_server_that_leaves(
+    settings: Settings, resources: Resources, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the connection waits to be accepted, is being made, or is made and has not spoken yet."""
+    leave = asyncio.Event()
+    monkeypatch.setattr(uvicorn.Server, "main_loop", lambda _: _in_turns(leave, turns))
+    running = ApiServer(create_app(settings, resources), settings)
+    serving = asyncio.create_task(running.run())
+    await running.listening.wait()
+    leave.set()
+    waiting = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(3)]
+    wires = [Wire(*await asyncio.open_connection(sock=connection)) for connection in waiting]
+    await asyncio.sleep(0.3)  # slow clients, not a synchronisation
+    for wire in wires:
+        await wire.say("GET /livez HTTP/1.1\nHost: x")
+    answers = [await wire.rest() for wire in wires]
+    for wire in wires:
+        await wire.close()
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 3
+    await asyncio.wait_for(serving, DEADLINE)
+
+
+async def test_a_server_that_leaves_does_not_wait_for_who_says_nothing(
+    settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor for a head that does not end."""
+    monkeypatch.setattr(PromptProtocol, "first_words_seconds", 0.2)
+    running = ApiServer(create_app(settings, resources), settings)
+    serving = asyncio.create_task(running.run())
+    await running.listening.wait()
+    silent, halting = await Wire.to(running), await Wire.to(running)
+    await halting.more(b"GET /livez HT")
+    running.stop()
+    for wire in (silent, halting):
+        assert await wire.rest() == b""
+        await wire.close()
+    await asyncio.wait_for(serving, DEADLINE)
+
+
+async def _in_turns(begin: asyncio.Event, turns: int) -> None:
+    await begin.wait()
+    for _ in range(turns):
+        await asyncio.sleep(0)
