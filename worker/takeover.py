@@ -2,6 +2,7 @@
 
 import structlog
 
+from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.models import Chunk, Failure, Task
 from worker.context import Context
 from worker.runfiles import Cause
@@ -9,6 +10,7 @@ from worker.runfiles import Cause
 log = structlog.get_logger()
 
 MAX_INTERRUPTIONS = 25  # deaths from outside under one chunk; it is then suspected all the same
+LONGEST_REST_SECONDS = 8.0  # so that all of them together take some minutes
 
 BLAME = {
     Cause.CRASHED: Failure(code="worker_crashed", message="The worker process crashed while transcribing this chunk."),
@@ -47,8 +49,16 @@ async def free_chunk(context: Context, chunk: Chunk, cause: Cause) -> None:
         failure = Failure(code="worker_lost", message=f"Workers died {chunk.interruptions + 1} times over this chunk.")
         await store.fail(chunk, failure, attempts_left=False)
     else:
-        await store.give_back(chunk, interrupted=cause is Cause.OUTSIDE)
+        await store.give_back(chunk, interrupted=cause is Cause.OUTSIDE, delay_seconds=_rest(context, chunk, cause))
     context.credit.look_again(chunk.task_id)
+
+
+def _rest(context: Context, chunk: Chunk, cause: Cause) -> float:
+    """Seconds. A chunk over which workers die again and again costs the others a worker each time: it has to wait."""
+    over = chunk.interruptions + 1 - SUSPICIOUS_DEATHS
+    if cause is not Cause.OUTSIDE or over < 0:
+        return 0.0
+    return float(min(LONGEST_REST_SECONDS, context.settings.retry_delay_seconds * 2**over))
 
 
 async def _free_task(context: Context, task: Task, cause: Cause) -> None:

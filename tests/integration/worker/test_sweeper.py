@@ -11,7 +11,7 @@ from tests.support.audio import speech, wav
 from tests.support.tasks import blob_keys, chunks_of, claim_one, complete_one, ended, put_task, until, working
 from worker.runfiles import Cause
 from worker.runtime import open_context
-from worker.takeover import MAX_INTERRUPTIONS, free_chunk, take_over
+from worker.takeover import LONGEST_REST_SECONDS, MAX_INTERRUPTIONS, free_chunk, take_over
 
 SECOND = 16_000
 
@@ -25,7 +25,9 @@ def journal(tmp_path):
 @pytest.fixture
 def settings(settings, journal):
     """A fake engine that keeps a journal."""
-    return settings.model_copy(update={"fake_engine": json.dumps({"journal": str(journal)})})
+    return settings.model_copy(
+        update={"fake_engine": json.dumps({"journal": str(journal)}), "retry_delay_seconds": 0.0}
+    )
 
 
 @pytest.fixture
@@ -185,6 +187,23 @@ async def test_three_crashes_fail_a_chunk_and_deaths_from_outside_do_not(resourc
         killed = await die(1, Cause.OUTSIDE)
         assert (killed.state, killed.attempts, killed.interruptions) == (ChunkState.PENDING, 0, count)
     assert (await die(1, Cause.OUTSIDE)).state is ChunkState.FAILED
+
+
+async def test_a_chunk_over_which_workers_keep_dying_waits_longer_and_longer(resources, settings, monkeypatch):
+    """Each try costs the healthy ones a worker. Two deaths say nothing yet, and being given back is none."""
+    task_id = await prepared(resources, settings, count=1)
+    give_back, rests = resources.chunks.give_back, []
+
+    async def noted(chunk, *, interrupted, delay_seconds):
+        rests.append(delay_seconds)
+        return await give_back(chunk, interrupted=interrupted)
+
+    monkeypatch.setattr(resources.chunks, "give_back", noted)
+    async with open_context(settings.model_copy(update={"retry_delay_seconds": 0.5}), resources) as context:
+        for cause in [*[Cause.OUTSIDE] * 8, Cause.LEFT]:
+            await resources.chunks.queue(task_id, 0)
+            await free_chunk(context, await claim_one(resources.chunks, task_id, 0, "w"), cause)
+    assert rests == [0, 0, 0.5, 1, 2, 4, LONGEST_REST_SECONDS, LONGEST_REST_SECONDS, 0]
 
 
 async def test_taking_over_twice_is_harmless(resources, settings, context):
