@@ -67,7 +67,7 @@ lock:
 	@command -v uv > /dev/null || { echo 'make lock needs uv: https://docs.astral.sh/uv/' >&2; exit 1; }
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra models -o requirements.txt
 	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) $(UPGRADE) - -c requirements.txt -o requirements-build.txt
-	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) $(UPGRADE) - pyproject.toml --extra models --extra tiny-en --extra fast \
+	printf 'hatchling>=1.27\neditables>=0.5\n' | $(COMPILE) $(UPGRADE) - pyproject.toml --extra models --extra tiny-en \
 	  --group dev -c requirements.txt -c requirements-build.txt -o requirements-dev.txt
 	printf 'moto[s3]>=5.1\nflask>=3.1\nflask-cors>=6\n' | $(COMPILE) $(UPGRADE) - -o requirements-s3.txt
 	printf 'nvidia-cublas-cu12>=12.4,<13\nnvidia-cudnn-cu12>=9.5,<10\n' | $(COMPILE) $(UPGRADE) - -o requirements-gpu.txt

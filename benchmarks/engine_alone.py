@@ -19,9 +19,9 @@ import numpy as np
 from core.config import Settings
 from core.engines.registry import build_engine
 from core.models import Options, Pcm, Window
+from core.niceness import give_way
 from core.ports import Engine
 from worker.heap import keep_heap
-from worker.niceness import give_way
 
 LANGUAGE = "en"
 

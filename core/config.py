@@ -51,14 +51,17 @@ class Settings(BaseSettings):
     beam_size: int = Field(default=2, ge=1, le=10, description="Hypotheses kept while decoding; 1 is greedy.")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the model runs.")
     encoder: Literal["auto", "ctranslate2", "openvino"] = Field(
-        default="auto",
-        description="Encoder for DECODER=compiled, on a CPU; auto: openvino where it is installed.",
-    )
-    decoder: Literal["ctranslate2", "compiled"] = Field(
         default="ctranslate2",
-        description="Whisper's decoder; compiled: 8-bit kernels, on a CPU, with the extra `fast`.",
+        description="Whisper's encoder on a CPU; auto: the faster one, measured once and remembered.",
     )
-    compute_type: str = Field(default="auto", description="CTranslate2 precision; auto: int8 on CPU, float16 on CUDA.")
+    decoder: Literal["auto", "ctranslate2", "compiled"] = Field(
+        default="ctranslate2",
+        description="Whisper's decoder on a CPU; compiled: 8-bit kernels; auto: those, where there is AVX-512 VNNI.",
+    )
+    compute_type: str = Field(
+        default="auto",
+        description="Precision of CTranslate2; auto: int8 on CPU, float16 on CUDA. float32: OpenVINO is exact, too.",
+    )
     chunk_strategy: Literal["vad", "fixed"] = Field(
         default="vad", description="vad: cut at pauses; fixed: cut by the clock, every CHUNK_DURATION_SECONDS."
     )

@@ -5,9 +5,9 @@ import asyncio
 from core import process
 from core.config import Settings
 from core.flow.resources import Resources
+from core.niceness import session_gives_way
 from worker.health import health_port
 from worker.heap import keep_heap
-from worker.niceness import session_gives_way
 from worker.runtime import Worker, open_context
 
 

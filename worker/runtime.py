@@ -17,6 +17,7 @@ from core.errors import ParascribeError, TransientError
 from core.flow.credits import Credits
 from core.flow.resources import Resources
 from core.models import Options
+from core.niceness import give_way
 from core.ports import Delivery, Queue
 from core.process import EXIT_BROKER, EndError
 from worker.context import Context, run_folder
@@ -27,7 +28,6 @@ from worker.housekeeping import Housekeeper
 from worker.intake import Arrival, Intake
 from worker.jobs import Jobs
 from worker.liveness import announce, beat
-from worker.niceness import give_way
 from worker.prepare import SHORT_FILES, Crew, Preparer
 from worker.progress import Progress
 from worker.retirement import Retirement

@@ -17,12 +17,12 @@ import structlog
 
 from core.errors import EngineCancelledError, ParascribeError, TransientError
 from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
+from core.niceness import give_way
 from core.ports import Engine
 from worker.context import Context
 from worker.floor import Floor
 from worker.intake import Arrival, Intake, IntakeClosedError
 from worker.jobs import Jobs
-from worker.niceness import give_way
 from worker.patience import end_hung_process, within
 from worker.retirement import Retirement
 from worker.settling import Settler

@@ -30,9 +30,9 @@ class Contender:
 CONTENDERS: Mapping[str, Contender] = {
     "parascribe": Contender(kind="ours"),
     "parascribe-greedy": Contender(kind="ours", settings={"beam_size": 1}),
-    "parascribe-compiled": Contender(kind="ours", settings={"decoder": "compiled"}, needs="numba"),
+    "parascribe-compiled": Contender(kind="ours", settings={"decoder": "compiled", "encoder": "auto"}, needs="numba"),
     "parascribe-compiled-greedy": Contender(
-        kind="ours", settings={"decoder": "compiled", "beam_size": 1}, needs="numba"
+        kind="ours", settings={"decoder": "compiled", "encoder": "auto", "beam_size": 1}, needs="numba"
     ),
     "faster-whisper": Contender(kind="faster_whisper", settings={"beam": 5, "batch": None}),
     BATCHED[0]: Contender(kind="faster_whisper", settings={"beam": 1, "batch": 8}),

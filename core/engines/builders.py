@@ -11,13 +11,15 @@ import structlog
 
 from core.config import Settings
 from core.engines.backend import Backend
+from core.engines.ct2_file import Weights, read_plain_weights
 from core.engines.ctranslate2 import CTranslate2Backend, load_model
+from core.engines.encoder_choice import openvino_is_faster
 from core.engines.faster_whisper import FasterWhisperEngine
 from core.engines.model_files import ModelFiles
-from core.errors import InvalidRequestError
+from core.engines.openvino_encoder import OpenVinoEncoder
+from core.errors import InvalidRequestError, ModelCorruptError
 
 if TYPE_CHECKING:
-    from core.engines.ct2_file import Weights
     from core.engines.native.backend import Encoder
 
 log = structlog.get_logger()
@@ -32,9 +34,29 @@ def _backend(settings: Settings, files: ModelFiles) -> Backend:
     device = _device(settings)
     if settings.engine == "openai-whisper":
         return _openai(files, device)
-    if settings.decoder == "compiled" and device == "cpu":
+    if device == "cuda":
+        return CTranslate2Backend(_ctranslate2(settings, files, device), files)
+    if _compiles(settings, files):
         return _compiled(settings, files)
-    return CTranslate2Backend(_ctranslate2(settings, files, device), files)
+    encoder = _openvino(settings, files, keys=False) if _takes_openvino(settings, files) else None
+    return CTranslate2Backend(_ctranslate2(settings, files, device), files, encoder)
+
+
+def _compiles(settings: Settings, files: ModelFiles) -> bool:
+    """The kernels are made for AVX-512 VNNI; elsewhere they are right, but not fast."""
+    if settings.decoder != "auto":
+        return settings.decoder == "compiled"
+    from core.engines.native.simd import has_vnni  # noqa: PLC0415  heavy: only where a model is loaded
+
+    return has_vnni() and _is_plain(files)
+
+
+def _is_plain(files: ModelFiles) -> bool:
+    """Whether more than CTranslate2 itself can read the weights."""
+    try:
+        return bool(read_plain_weights(files.weights))
+    except ModelCorruptError:
+        return False
 
 
 def _device(settings: Settings) -> str:
@@ -47,10 +69,14 @@ def _device(settings: Settings) -> str:
 
 def _ctranslate2(settings: Settings, files: ModelFiles, device: str) -> Any:
     """One worker more than there are slots, so that finding a new task's language does not wait for a running batch."""
-    kind = settings.compute_type
-    if kind == "auto":
-        kind = "float16" if device == "cuda" else "int8"
+    kind = _compute_type(settings, device)
     return load_model(files, device=device, compute_type=kind, workers=settings.slots + 1)
+
+
+def _compute_type(settings: Settings, device: str) -> str:
+    if settings.compute_type != "auto":
+        return settings.compute_type
+    return "float16" if device == "cuda" else "int8"
 
 
 def _openai(files: ModelFiles, device: str) -> Backend:
@@ -68,28 +94,34 @@ def _facts(files: ModelFiles) -> Any:
 
 
 def _compiled(settings: Settings, files: ModelFiles) -> Backend:
-    if importlib.util.find_spec("numba") is None:
-        message = "DECODER=compiled needs the extra `fast`: pip install 'parascribe[fast]', or DECODER=ctranslate2."
-        raise InvalidRequestError(message, code="invalid_settings")
-    from core.engines.ct2_file import read_weights  # noqa: PLC0415  the extra
-    from core.engines.native.backend import NativeBackend, Shape  # noqa: PLC0415  the extra
-    from core.engines.native.model import load_model as load_decoder  # noqa: PLC0415  the extra
+    from core.engines.native.backend import NativeBackend, Shape  # noqa: PLC0415  heavy
+    from core.engines.native.model import load_model as load_decoder  # noqa: PLC0415  heavy
 
-    weights = read_weights(files.weights)
+    weights = read_plain_weights(files.weights)
     shape = Shape.of(_facts(files), vocabulary=len(weights["decoder/embeddings/weight"]))
-    return NativeBackend(load_decoder(weights), _encoder(settings, files, weights), shape, files)
+    backend = NativeBackend(load_decoder(weights), _encoder(settings, files, weights), shape, files)
+    backend.warm()
+    return backend
 
 
-def _encoder(settings: Settings, files: ModelFiles, weights: "Weights") -> "Encoder":
-    from core.engines.native.encoders import CTranslate2Encoder, OpenVinoEncoder  # noqa: PLC0415  the extra
+def _encoder(settings: Settings, files: ModelFiles, weights: Weights) -> "Encoder":
+    if _takes_openvino(settings, files):
+        return _openvino(settings, files, keys=True)
+    from core.engines.native.ctranslate2_encoder import CTranslate2Encoder  # noqa: PLC0415  heavy
 
-    there = importlib.util.find_spec("openvino") is not None
-    if settings.encoder == "ctranslate2" or (settings.encoder == "auto" and not there):
-        return CTranslate2Encoder(_ctranslate2(settings, files, "cpu"), weights)
-    if not there:
-        message = "ENCODER=openvino needs the extra `fast`: pip install 'parascribe[fast]', or ENCODER=ctranslate2."
-        raise InvalidRequestError(message, code="invalid_settings")
-    return OpenVinoEncoder(weights, _cache(settings))
+    return CTranslate2Encoder(_ctranslate2(settings, files, "cpu"), weights)
+
+
+def _takes_openvino(settings: Settings, files: ModelFiles) -> bool:
+    if settings.encoder != "auto":
+        return settings.encoder == "openvino"
+    return _is_plain(files) and openvino_is_faster(files, _compute_type(settings, "cpu"), _cache(settings))
+
+
+def _openvino(settings: Settings, files: ModelFiles, *, keys: bool) -> OpenVinoEncoder:
+    exact = _compute_type(settings, "cpu") == "float32"
+    weights = read_plain_weights(files.weights)
+    return OpenVinoEncoder(weights, _cache(settings), streams=settings.slots, keys=keys, exact=exact)
 
 
 def _cache(settings: Settings) -> Path | None:

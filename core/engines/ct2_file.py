@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.errors import ModelCorruptError
 
 Weights = Mapping[str, NDArray[Any]]
+HEAD = 64  # width of an attention head in every Whisper model
 
 _TYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 _VERSION = 6
@@ -33,6 +34,19 @@ def read_weights(path: Path) -> Weights:
         return dict(reader.variables())
     except (struct.error, IndexError, ValueError, UnicodeDecodeError) as error:
         raise ModelCorruptError(f"{path} is not a CTranslate2 model that can be read: {error}.") from error
+
+
+def read_plain_weights(path: Path) -> Weights:
+    """As :func:`read_weights`. Raises ``ModelCorruptError`` also where the model is quantised: only CTranslate2 itself
+    makes sense of its numbers."""
+    weights = read_weights(path)
+    matrices = [array for name, array in weights.items() if name.endswith("/weight")]
+    if not all(np.issubdtype(matrix.dtype, np.floating) for matrix in matrices):
+        message = (
+            f"{path} is quantised: ENGINE=openai-whisper, ENCODER=openvino and DECODER=compiled need weights in 16 or"
+        )
+        raise ModelCorruptError(f"{message} 32 bits. Use the model as it was published, or `ctranslate2` for both.")
+    return weights
 
 
 def layers_of(weights: Weights, side: str) -> int:

@@ -10,6 +10,7 @@ from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
 from core.engines.features import new_extractor, spectrogram
 from core.engines.model_files import ModelFiles
+from core.engines.openvino_encoder import OpenVinoEncoder
 from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
 from core.models import Options, Pcm
@@ -39,8 +40,10 @@ def storage(array: NDArray[np.float32]) -> Any:
 class CTranslate2Backend:
     """Implements :class:`core.engines.backend.Backend`. CTranslate2 releases the GIL and queues calls."""
 
-    def __init__(self, model: Any, files: ModelFiles) -> None:
+    def __init__(self, model: Any, files: ModelFiles, encoder: OpenVinoEncoder | None = None) -> None:
+        """``encoder``: in place of the model's own; it ends with what it has heard."""
         self._model = model
+        self._encoder = encoder
         self.multilingual = bool(model.is_multilingual)
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
         self._extractor = new_extractor(int(model.n_mels))
@@ -94,6 +97,8 @@ class CTranslate2Backend:
 
     def _encode(self, pcm: Pcm) -> Encoded:
         mel = spectrogram(self._extractor, pcm)
+        if self._encoder is not None:
+            return np.array(self._encoder.project(mel))
         return np.asarray(self._model.encode(storage(mel), to_cpu=True), dtype=np.float32)
 
     def _attempt(self, result: Any, options: Options, temperature: float) -> Attempt:

@@ -11,22 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.ct2_file import Weights, layers_of
-from core.errors import ModelCorruptError
+from core.engines.ct2_file import HEAD, Weights, layers_of
 
-HEAD = 64  # values per attention head, in every Whisper model
 AUDIO_FRAMES, TEXT_TOKENS = 1500, 448
 
 Named = tuple[str, NDArray[Any]]
 
 
 def dimensions(weights: Weights) -> dict[str, int]:
-    """What ``whisper.model.ModelDimensions`` wants to know. Raises ``ModelCorruptError`` for weights in 8 bits."""
+    """What ``whisper.model.ModelDimensions`` wants to know."""
     words = weights["decoder/embeddings/weight"]
-    if not np.issubdtype(words.dtype, np.floating):
-        raise ModelCorruptError(
-            "ENGINE=openai-whisper needs a model with weights in 16 or 32 bits, not a quantised one."
-        )
     width, mels, _ = weights["encoder/conv1/weight"].shape
     return {
         "n_mels": int(mels),

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
-from core.engines.ct2_file import read_weights
+from core.engines.ct2_file import HEAD, read_plain_weights
 from core.engines.model_files import ModelFiles
-from core.engines.openai_weights import HEAD, dimensions, named
+from core.engines.openai_weights import dimensions, named
 from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
 from core.models import Options, Pcm
@@ -33,7 +33,7 @@ def load_model(files: ModelFiles, device: str) -> Any:
     from whisper.model import ModelDimensions, Whisper  # noqa: PLC0415  the extra
 
     torch.set_num_threads(1)  # a slot is a thread; several to one window are worth less
-    weights = read_weights(files.weights)
+    weights = read_plain_weights(files.weights)
     model = Whisper(ModelDimensions(**dimensions(weights)))
     model.load_state_dict({name: torch.from_numpy(np.array(values)) for name, values in named(weights).items()})
     model = model.to(device).eval()

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.engines.ct2_file import HEAD
 from core.engines.native.simd import GROUP, ROWS, TILE, add_up, kernel, multiply_signed, multiply_unsigned
 
-HEAD = 64  # width of a head in every Whisper model
 TOP = 255  # what the likeliest frame's share becomes in 8 bits
 
 

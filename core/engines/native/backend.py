@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,6 +60,10 @@ class Shape:
         return self.vocabulary >= MULTILINGUAL_TOKENS
 
 
+def _go_on() -> None:
+    """Nobody is asked whether the result is still wanted."""
+
+
 class NativeBackend:
     """Implements :class:`core.engines.backend.Backend`. Each thread has a desk of its own."""
 
@@ -70,6 +75,17 @@ class NativeBackend:
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
         self._extractor = new_extractor(encoder.mels)
         self._own = threading.local()
+
+    def warm(self) -> None:
+        """Compile what is not compiled yet, so that no window waits for it: seconds once, else one window's time."""
+        with ThreadPoolExecutor(1) as pool:  # what a thread keeps for itself goes with this one
+            pool.submit(self._rehearse).result()
+
+    def _rehearse(self) -> None:
+        heard = self.hear([np.zeros(SAMPLES_PER_STEP, np.int16)], _go_on)
+        Writer(self._desk, heard, [0], replace(self._first_rules(), most_tokens=2, beams=2), _go_on).write()
+        begin = [self.book.start_token]
+        starts(self._desk, heard, 0, begin, begin, LEAST_STEPS, self._shape.alignment_heads)
 
     def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Sound:
         """Keys and values of every window, in 8 bits."""
@@ -101,8 +117,8 @@ class NativeBackend:
 
     def votes(self, pcm: Pcm) -> Votes:
         """The share of each language token after the start of a transcript."""
-        heard = self.hear([pcm], lambda: None)
-        scores = Writer(self._desk, heard, [0], self._first_rules(), lambda: None).first_scores()
+        heard = self.hear([pcm], _go_on)
+        scores = Writer(self._desk, heard, [0], self._first_rules(), _go_on).first_scores()
         tokens = list(self._shape.languages)
         chances = np.exp(scores[tokens] - scores[tokens].max())
         chances /= chances.sum()

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.ct2_file import Weights, layers_of
-from core.engines.native.attention import HEAD
+from core.engines.ct2_file import HEAD, Weights, layers_of
 from core.engines.native.linear import Linear, pack
 
 F32 = NDArray[np.float32]

@@ -4,6 +4,7 @@ Where the processor has AVX-512 VNNI, one instruction does 64 of them. Elsewhere
 that the compiler vectorises as it can; sums of integers are exact, so every machine gets the same numbers.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -21,7 +22,9 @@ def kernel(function: Function) -> Function:
 
     No freedom to round differently is given: a kernel that the compiler puts into two callers must give both the same.
     """
-    compiled = njit(nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "ninf", "nsz"})(function)
+    compiled = njit(nogil=True, error_model="numpy", fastmath={"nnan", "ninf", "nsz"})(function)
+    with contextlib.suppress(RuntimeError):  # nowhere to keep it: compiled at every start
+        compiled.enable_caching()
     return cast("Function", compiled)
 
 

@@ -10,8 +10,9 @@ from tests.contracts.engine_contract import EngineContract
 from tests.integration.engines.speech import clip, real_engine
 
 MAKES = [
-    ("tiny.en", "ctranslate2", "auto"),
-    ("base", "ctranslate2", "auto"),
+    ("tiny.en", "ctranslate2", "ctranslate2"),
+    ("base", "ctranslate2", "ctranslate2"),
+    ("base", "ctranslate2", "openvino"),
     ("tiny.en", "compiled", "openvino"),
     ("base", "compiled", "openvino"),
     ("base", "compiled", "ctranslate2"),

@@ -13,7 +13,7 @@ from core.errors import InvalidRequestError
 
 @pytest.mark.parametrize(
     ("settings", "module", "extra"),
-    [({"engine": "openai-whisper"}, "whisper", "openai"), ({"decoder": "compiled"}, "numba", "fast")],
+    [({"engine": "openai-whisper"}, "whisper", "openai")],
 )
 def test_what_needs_an_extra_says_so(monkeypatch, settings, module, extra):
     """With the command that installs it."""

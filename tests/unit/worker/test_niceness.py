@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core.niceness import NICER_BY, give_way, session_gives_way
 from tests.support.live import ROOT
-from worker.niceness import NICER_BY, give_way, session_gives_way
 
 
 def priority() -> int:
@@ -30,7 +30,7 @@ def test_only_the_thread_itself_and_those_that_it_starts_give_way():
     assert priority() == ours
 
 
-LEAD = "import sys; from pathlib import Path; from worker.niceness import *; session_gives_way(Path(sys.argv[1]))"
+LEAD = "import sys; from pathlib import Path; from core.niceness import *; session_gives_way(Path(sys.argv[1]))"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has groups of sessions")

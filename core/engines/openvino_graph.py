@@ -6,16 +6,15 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from core.engines.ct2_file import Weights, layers_of
-from core.engines.native.attention import HEAD
+from core.engines.ct2_file import HEAD, Weights, layers_of
 
 EPSILON = 1e-5
 
 
-def encoder_model(weights: Weights) -> Any:
-    """Input: a spectrogram (1, mels, 3000). Outputs: for each layer of the decoder its keys and values side by side,
-    (1, 1500, 2 * width)."""
-    return _Graph(weights).model()
+def encoder_model(weights: Weights, *, keys: bool) -> Any:
+    """Input: a spectrogram (1, mels, 3000). Outputs: with ``keys``, for each layer of the decoder its keys and
+    values side by side, (1, 1500, 2 * width); else what was heard, (1, 1500, width)."""
+    return _Graph(weights).model(keys=keys)
 
 
 class _Graph:
@@ -26,7 +25,7 @@ class _Graph:
         self._places = weights["encoder/position_encodings/encodings"]
         self._width = int(self._places.shape[1])
 
-    def model(self) -> Any:
+    def model(self, *, keys: bool) -> Any:
         mels = int(self._weights["encoder/conv1/weight"].shape[1])
         mel = ops.parameter([1, mels, 2 * len(self._places)], np.float32, name="mel")
         x = self._stem(mel)
@@ -34,7 +33,7 @@ class _Graph:
             x = self._layer(x, f"encoder/layer_{layer}")
         heard = self._norm(x, "encoder/layer_norm")
         names = [f"decoder/layer_{layer}/attention/linear_1" for layer in range(layers_of(self._weights, "decoder"))]
-        results = [ops.result(self._linear(heard, name)) for name in names]
+        results = [ops.result(self._linear(heard, name)) for name in names] if keys else [ops.result(heard)]
         return openvino.Model(results, [mel], "whisper_encoder")
 
     def _stem(self, mel: Any) -> Any:
