@@ -27,7 +27,6 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(width=384, heard=4, spoken=4),
     "small": Size(width=768, heard=12, spoken=12),
     "medium": Size(width=1024, heard=24, spoken=24),
     "large-v3": Size(width=1280, heard=32, spoken=32, mels=128, vocabulary=_NEW_VOCABULARY),

@@ -16,9 +16,10 @@ OPTIONS = Options(model="base", language="en")
 ONSET = {"0870": 0.288, "0880": 0.256, "0890": 0.288, "0920": 0.32, "0930": 0.288}
 
 
-@pytest.fixture(scope="module", params=["ctranslate2", "compiled"])
+@pytest.fixture(scope="module", params=[("ctranslate2", "ctranslate2"), ("compiled", "openvino")], ids="-".join)
 def engine(request: pytest.FixtureRequest, models_dir: Path) -> FasterWhisperEngine:
-    return real_engine("base", models_dir, decoder=request.param)
+    decoder, encoder = request.param
+    return real_engine("base", models_dir, decoder=decoder, encoder=encoder)
 
 
 @pytest.fixture(scope="module")
