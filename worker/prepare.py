@@ -204,8 +204,8 @@ class _Preparation:
         self._held.append((cut, pcm))
         if not self._started and self._task.options.language is None and len(self._held) < LANGUAGE_WINDOWS:
             return
-        idle = self._count < self._context.settings.slots  # each slot waits for its first window
-        if idle or len(self._held) >= HELD_WINDOWS or time.monotonic() - self._released_at >= HELD_SECONDS:
+        enough = min(HELD_WINDOWS, max(1, self._count // 2))  # at first the slots wait for each window
+        if len(self._held) >= enough or time.monotonic() - self._released_at >= HELD_SECONDS:
             await self._release()
 
     async def _release(self) -> None:
