@@ -50,9 +50,9 @@ class Settings(BaseSettings):
     )
     beam_size: int = Field(default=2, ge=1, le=10, description="Hypotheses kept while decoding; 1 is greedy.")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the model runs.")
-    encoder: Literal["auto", "ctranslate2", "openvino"] = Field(
+    encoder: Literal["auto", "ctranslate2", "openvino", "compiled"] = Field(
         default="ctranslate2",
-        description="Whisper's encoder on a CPU; auto: the faster one, measured once and remembered.",
+        description="Whisper's encoder on a CPU; auto: the fastest, measured once and remembered.",
     )
     decoder: Literal["auto", "ctranslate2", "compiled"] = Field(
         default="ctranslate2",

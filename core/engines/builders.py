@@ -12,8 +12,8 @@ import structlog
 from core.config import Settings
 from core.engines.backend import Backend
 from core.engines.ct2_file import Weights, read_plain_weights
-from core.engines.ctranslate2 import CTranslate2Backend, load_model
-from core.engines.encoder_choice import openvino_is_faster
+from core.engines.ctranslate2 import CTranslate2Backend, StatesEncoder, load_model
+from core.engines.encoder_choice import fastest_encoder
 from core.engines.faster_whisper import FasterWhisperEngine
 from core.engines.model_files import ModelFiles
 from core.engines.openvino_encoder import OpenVinoEncoder
@@ -38,8 +38,7 @@ def _backend(settings: Settings, files: ModelFiles) -> Backend:
         return CTranslate2Backend(_ctranslate2(settings, files, device), files)
     if _compiles(settings, files):
         return _compiled(settings, files)
-    encoder = _openvino(settings, files, keys=False) if _takes_openvino(settings, files) else None
-    return CTranslate2Backend(_ctranslate2(settings, files, device), files, encoder)
+    return CTranslate2Backend(_ctranslate2(settings, files, device), files, _other_encoder(settings, files))
 
 
 def _compiles(settings: Settings, files: ModelFiles) -> bool:
@@ -105,17 +104,35 @@ def _compiled(settings: Settings, files: ModelFiles) -> Backend:
 
 
 def _encoder(settings: Settings, files: ModelFiles, weights: Weights) -> "Encoder":
-    if _takes_openvino(settings, files):
-        return _openvino(settings, files, keys=True)
-    from core.engines.native.ctranslate2_encoder import CTranslate2Encoder  # noqa: PLC0415  heavy
+    from core.engines.native.hearing import CompiledEncoder  # noqa: PLC0415  heavy
+    from core.engines.native.quantised import QuantisedCTranslate2, QuantisedOpenVino  # noqa: PLC0415  heavy
 
-    return CTranslate2Encoder(_ctranslate2(settings, files, "cpu"), weights)
+    name = _encoder_name(settings, files)
+    if name == "compiled":
+        return CompiledEncoder(weights)
+    if name == "openvino":
+        return QuantisedOpenVino(_openvino(settings, files, keys=True))
+    return QuantisedCTranslate2(_ctranslate2(settings, files, "cpu"), weights)
 
 
-def _takes_openvino(settings: Settings, files: ModelFiles) -> bool:
+def _other_encoder(settings: Settings, files: ModelFiles) -> StatesEncoder | None:
+    """In place of CTranslate2's own; None for that."""
+    name = _encoder_name(settings, files)
+    if name == "ctranslate2":
+        return None
+    if name == "openvino":
+        return _openvino(settings, files, keys=False)
+    from core.engines.native.hearing import CompiledEncoder  # noqa: PLC0415  heavy
+
+    return CompiledEncoder(read_plain_weights(files.weights))
+
+
+def _encoder_name(settings: Settings, files: ModelFiles) -> str:
     if settings.encoder != "auto":
-        return settings.encoder == "openvino"
-    return _is_plain(files) and openvino_is_faster(files, _compute_type(settings, "cpu"), _cache(settings))
+        return settings.encoder
+    if not _is_plain(files):
+        return "ctranslate2"
+    return fastest_encoder(files, _compute_type(settings, "cpu"), _cache(settings))
 
 
 def _openvino(settings: Settings, files: ModelFiles, *, keys: bool) -> OpenVinoEncoder:

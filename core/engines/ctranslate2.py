@@ -1,16 +1,15 @@
 """Whisper on CTranslate2: what runs it on a GPU, and on processors that the compiled decoder was not made for."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
-from core.engines.features import new_extractor, spectrogram
+from core.engines.features import Spectrogram, new_extractor, spectrogram
 from core.engines.model_files import ModelFiles
-from core.engines.openvino_encoder import OpenVinoEncoder
 from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
 from core.models import Options, Pcm
@@ -37,11 +36,17 @@ def storage(array: NDArray[np.float32]) -> Any:
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(array))
 
 
+class StatesEncoder(Protocol):
+    """An encoder in place of CTranslate2's own."""
+
+    def project(self, mel: Spectrogram) -> list[Encoded]:
+        """One array, what was heard: (frames, width). Valid until the next call of the same thread."""
+
+
 class CTranslate2Backend:
     """Implements :class:`core.engines.backend.Backend`. CTranslate2 releases the GIL and queues calls."""
 
-    def __init__(self, model: Any, files: ModelFiles, encoder: OpenVinoEncoder | None = None) -> None:
-        """``encoder``: in place of the model's own; it ends with what it has heard."""
+    def __init__(self, model: Any, files: ModelFiles, encoder: StatesEncoder | None = None) -> None:
         self._model = model
         self._encoder = encoder
         self.multilingual = bool(model.is_multilingual)

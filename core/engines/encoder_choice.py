@@ -1,4 +1,4 @@
-"""Which encoder is the faster one on this machine for a model: measured once, and remembered.
+"""Which encoder is the fastest on this machine for a model: measured once, and remembered.
 
 Measured in a process of its own: what it loads is not kept, and what takes it down takes nobody with it.
 """
@@ -23,16 +23,16 @@ _ROOT = Path(__file__).parents[2]
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from core.engines.encoder_trial import main; main()"
 
 
-def openvino_is_faster(files: ModelFiles, compute_type: str, memory: Path | None) -> bool:
+def fastest_encoder(files: ModelFiles, compute_type: str, memory: Path | None) -> str:
     """By seconds for one window on one thread. ``memory``: the folder in which that is remembered; None: nowhere.
 
-    Where it could not be measured OpenVINO is taken, which has been the faster one wherever it could.
+    Where it could not be measured it is OpenVINO's, which runs everywhere and is never far behind.
     """
     seconds = _remembered(files, compute_type, memory)
     if not seconds:
         seconds = _measured(files, compute_type)
         _remember(files, compute_type, memory, seconds)
-    return seconds.get("openvino", 0.0) <= seconds.get("ctranslate2", float("inf"))
+    return min(seconds, key=lambda name: seconds[name], default="openvino")
 
 
 def _measured(files: ModelFiles, compute_type: str) -> Mapping[str, float]:
@@ -77,7 +77,7 @@ def _place(files: ModelFiles, memory: Path) -> Path:
 
 def _circumstances(files: ModelFiles, compute_type: str) -> list[str]:
     """What the outcome holds for: another processor or version is measured anew."""
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("ctranslate2", "openvino")]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("ctranslate2", "openvino", "parascribe")]
     return [str(files.weights.stat().st_size), compute_type, platform.machine(), _processor(), *versions]
 
 

@@ -1,4 +1,4 @@
-"""Times both encoders on one window: the child process of :mod:`core.engines.encoder_choice`.
+"""Times the encoders on one window: the child process of :mod:`core.engines.encoder_choice`.
 
 `python -m core.engines.encoder_trial MODEL_DIRECTORY COMPUTE_TYPE` prints seconds by encoder as one JSON object. Ends
 when its standard input does.
@@ -17,6 +17,7 @@ import numpy as np
 from core.engines.ct2_file import read_plain_weights
 from core.engines.features import Spectrogram
 from core.engines.model_files import ModelFiles
+from core.engines.native.hearing import CompiledEncoder
 from core.engines.openvino_encoder import OpenVinoEncoder
 
 ROUNDS = 3
@@ -35,10 +36,13 @@ def main() -> None:
 
 
 def compare(files: ModelFiles, compute_type: str) -> Mapping[str, float]:
-    """Seconds a window on one thread, the best of a few rounds in turn. What is in the window does not matter."""
+    """Seconds a window on one thread, the best of a few rounds in turn. What is in the window does not matter, and the
+    first round, in which kernels may still be compiled, only tells whether there is time for others."""
     weights = read_plain_weights(files.weights)
     openvino = OpenVinoEncoder(weights, None, streams=1, keys=False, exact=compute_type == "float32")
     encoders: dict[str, Encode] = {"openvino": openvino.project, "ctranslate2": _ctranslate2(files, compute_type)}
+    if compute_type != "float32":
+        encoders["compiled"] = CompiledEncoder(weights).project
     mel = np.zeros((1, openvino.mels, 2 * openvino.frames), np.float32)
     seconds = {name: _timed(encode, mel) for name, encode in encoders.items()}
     for _ in range(ROUNDS if max(seconds.values()) < LONG_SECONDS else 0):

@@ -6,23 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD
+from core.engines.native.bits import highest_of, times_power_of_two
 from core.engines.native.simd import GROUP, ROWS, TILE, add_up, kernel, multiply_signed, multiply_unsigned
+from core.engines.native.sound import Sound
 
+LOG2_E = np.float32(1.442695)
+WHOLE = np.float32(1.5 * 2**23)  # added to a small number it leaves a whole one in the lowest bits
 TOP = 255  # what the likeliest frame's share becomes in 8 bits
-
-
-class Sound(NamedTuple):
-    """Keys and values of windows, quantised: every channel of every head with a scale of its own.
-
-    keys uint8 (windows, layers, heads, frames / 64, 16, 64, 4); values int8 (windows, layers, heads, frames / 4, 64,
-    4); key_scale and value_scale float32 (windows, layers, heads, 64); frames int64 (windows,): those to listen to.
-    """
-
-    keys: NDArray[np.uint8]
-    values: NDArray[np.int8]
-    key_scale: NDArray[np.float32]
-    value_scale: NDArray[np.float32]
-    frames: NDArray[np.int64]
 
 
 class Room(NamedTuple):
@@ -34,18 +24,6 @@ class Room(NamedTuple):
     queries: NDArray[np.int8]
     scale: NDArray[np.float32]
     sums: NDArray[np.int32]
-
-
-def new_sound(windows: int, layers: int, heads: int, frames: int) -> Sound:
-    """Room for the keys and values of so many windows."""
-    shape = (windows, layers, heads)
-    return Sound(
-        np.full((*shape, -(-frames // TILE), HEAD // GROUP, TILE, GROUP), 128, np.uint8),
-        np.zeros((*shape, -(-frames // GROUP), HEAD, GROUP), np.int8),
-        np.ones((*shape, HEAD), np.float32),
-        np.ones((*shape, HEAD), np.float32),
-        np.full(windows, frames, np.int64),
-    )
 
 
 def new_room(rows: int, frames: int) -> Room:
@@ -61,81 +39,23 @@ def new_room(rows: int, frames: int) -> Room:
 
 
 @kernel
-def pack_sound(layer: int, projected: Any, window: int, sound: Sound) -> None:
-    """Quantise one layer's keys and values, given side by side: float32 (frames, 2 * width)."""
-    frames, width = projected.shape[0], projected.shape[1] // 2
-    eight, factor = np.zeros((GROUP, HEAD), np.int32), np.zeros(HEAD, np.float32)
-    for head in range(width // HEAD):
-        at = head * HEAD
-        _scales(projected, at, sound.key_scale[window, layer, head], factor)
-        keys = sound.keys[window, layer, head].view(np.uint32)
-        for frame in range(frames):
-            _round(projected, frame, at, factor, 128, eight[0])
-            _put_key(eight[0], keys, frame // TILE, frame % TILE)
-        _scales(projected, width + at, sound.value_scale[window, layer, head], factor)
-        values = sound.values[window, layer, head].view(np.uint32)
-        for first in range(0, frames, GROUP):
-            for part in range(GROUP):
-                if first + part < frames:
-                    _round(projected, first + part, width + at, factor, 0, eight[part])
-                else:
-                    eight[part] = 0
-            for channel in range(HEAD):
-                values[first // GROUP, channel, 0] = _together(
-                    eight[0, channel], eight[1, channel], eight[2, channel], eight[3, channel]
-                )
-
-
-@kernel
-def _put_key(eight: Any, keys: Any, tile: int, place: int) -> None:
-    for group in range(HEAD // GROUP):
-        at = group * GROUP
-        keys[tile, group, place, 0] = _together(eight[at], eight[at + 1], eight[at + 2], eight[at + 3])
-
-
-@kernel
-def _together(first: Any, second: Any, third: Any, fourth: Any) -> Any:
-    """Four bytes as one number: a store of four costs what a store of one does."""
-    low = np.uint32(first & 255) | np.uint32((second & 255) << 8)
-    return low | np.uint32((third & 255) << 16) | np.uint32((fourth & 255) << 24)
-
-
-@kernel
-def _round(projected: Any, row: int, at: int, factor: Any, around: int, eight: Any) -> None:
-    for channel in range(HEAD):
-        eight[channel] = np.int32(np.rint(projected[row, at + channel] * factor[channel])) + np.int32(around)
-
-
-@kernel
-def _scales(projected: Any, at: int, scale: Any, factor: Any) -> None:
-    for channel in range(HEAD):
-        scale[channel] = np.float32(1e-9)
-    for frame in range(projected.shape[0]):
-        for channel in range(HEAD):
-            scale[channel] = max(scale[channel], abs(projected[frame, at + channel]))
-    for channel in range(HEAD):
-        scale[channel] /= np.float32(127)
-        factor[channel] = np.float32(1) / scale[channel]
+def exponentiate(scores: Any, count: int) -> None:
+    """Replace scores by exp(score - highest), relative error below 5e-6: a power of two times a polynomial of degree 4
+    on [-0.5, 0.5], fitted for the least relative error."""
+    highest = highest_of(scores, count)
+    for index in range(count):
+        y = max((scores[index] - highest) * LOG2_E, np.float32(-126))
+        shifted = y + WHOLE
+        f = y - (shifted - WHOLE)
+        p = np.float32(0.24024744) + f * (np.float32(0.05591786) + f * np.float32(0.009570101))
+        p = np.float32(0.9999993) + f * (np.float32(0.6931218) + f * p)
+        scores[index] = times_power_of_two(p, shifted)
 
 
 @kernel
 def exponentials(scores: Any, count: int) -> Any:
-    """Replace scores by exp(score - highest); their sum. A series of exp(x / 32) to the seventh power, five times
-    squared: relative error below 2e-5, and the compiler can do sixteen at once."""
-    highest = scores[0]
-    for index in range(count):
-        highest = max(highest, scores[index])
-    for index in range(count):
-        z = max((scores[index] - highest) * np.float32(1 / 32), np.float32(-0.7))
-        p = np.float32(1 / 120) + z * (np.float32(1 / 720) + z * np.float32(1 / 5040))
-        p = np.float32(1 / 2) + z * (np.float32(1 / 6) + z * (np.float32(1 / 24) + z * p))
-        p = np.float32(1) + z * (np.float32(1) + z * p)
-        p = p * p
-        p = p * p
-        p = p * p
-        p = p * p
-        p = p * p
-        scores[index] = p
+    """As :func:`exponentiate`; their sum."""
+    exponentiate(scores, count)
     return add_up(scores, count)
 
 
@@ -166,8 +86,7 @@ def listen(
         for index in range(heads_kept.shape[0]):
             if heads_kept[index, 0] == layer and heads_kept[index, 1] == head:
                 for row in range(count):
-                    for frame in range(frames):
-                        kept[index, first + row, frame] = room.scores[row, frame]
+                    _keep(room.scores[row], frames, kept[index, first + row])
         _write(
             first,
             count,
@@ -205,15 +124,20 @@ def _score(count: int, frames: int, keys: Any, room: Room) -> None:
 
 @kernel
 def _share(scores: Any, shares: Any, frames: int) -> None:
-    """Scores to shares, and to 8 bits."""
-    total = exponentials(scores, frames)
+    """Scores to shares of the likeliest, and to 8 bits."""
+    exponentiate(scores, frames)
     for frame in range(frames):
         shares[frame] = np.uint8(np.int32(scores[frame] * np.float32(TOP) + np.float32(0.5)))
     for frame in range(frames, (frames + GROUP - 1) // GROUP * GROUP):
         shares[frame] = 0
-    factor = np.float32(1) / total
+
+
+@kernel
+def _keep(scores: Any, frames: int, kept: Any) -> None:
+    """Shares of the whole."""
+    factor = np.float32(1) / add_up(scores, frames)
     for frame in range(frames):
-        scores[frame] *= factor
+        kept[frame] = scores[frame] * factor
 
 
 @kernel

@@ -13,9 +13,9 @@ from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
 from core.engines.features import Spectrogram, new_extractor, spectrogram
 from core.engines.model_files import ModelFiles
-from core.engines.native.attention import Sound, new_sound, pack_sound
 from core.engines.native.model import Model
 from core.engines.native.search import Desk, Rules, Text, Writer
+from core.engines.native.sound import Sound, new_sound
 from core.engines.native.timing import starts
 from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
@@ -34,9 +34,8 @@ class Encoder(Protocol):
     frames: int
     mels: int
 
-    def project(self, mel: Spectrogram) -> Sequence[NDArray[np.float32]]:
-        """Keys and values side by side for each layer of the decoder: (frames, 2 * width). Valid until the next call of
-        the same thread."""
+    def hear(self, mel: Spectrogram, sound: Sound, window: int) -> None:
+        """Fill one window of ``sound``. From any thread."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +92,7 @@ class NativeBackend:
         sound = new_sound(len(windows), layers, width // 64, self._encoder.frames)
         for index, pcm in enumerate(windows):
             check()
-            for layer, projected in enumerate(self._encoder.project(spectrogram(self._extractor, pcm))):
-                pack_sound(layer, projected, index, sound)
+            self._encoder.hear(spectrogram(self._extractor, pcm), sound, index)
         return sound
 
     def decode(

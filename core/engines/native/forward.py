@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.native.attention import Memory, Room, Sound, listen, new_room, remember, store
+from core.engines.native.attention import Memory, Room, listen, new_room, remember, store
 from core.engines.native.linear import Rows, apply, new_rows
 from core.engines.native.model import Model
 from core.engines.native.simd import GROUP, TILE, add_up, kernel
+from core.engines.native.sound import Sound
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -96,7 +97,8 @@ def erf(value: Any) -> Any:
 
 
 @kernel
-def _gelu(x: Any, count: int) -> None:
+def gelu(x: Any, count: int) -> None:
+    """Whisper's activation of the first rows, in place."""
     for row in range(count):
         for column in range(x.shape[1]):
             value = x[row, column]
@@ -138,7 +140,7 @@ def _hear(
 def _feed(model: Model, count: int, layer: int, bench: Bench) -> None:
     norm(bench.x, count, model.feed_norm.scale[layer], model.feed_norm.shift[layer], bench.y)
     apply(bench.y, count, model.up, layer, bench.inner, bench.rows)
-    _gelu(bench.inner, count)
+    gelu(bench.inner, count)
     apply(bench.inner, count, model.down, layer, bench.y, bench.rows)
     _add(bench.x, bench.y, count)
 

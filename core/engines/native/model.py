@@ -1,5 +1,6 @@
 """The decoder's weights as the kernels take them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,39 +38,45 @@ class Model(NamedTuple):
 
 def load_model(weights: Weights) -> Model:
     """Quantise a decoder. Queries are scaled here once, and not in every step."""
-    count = layers_of(weights, "decoder")
+    layers = [f"decoder/layer_{layer}" for layer in range(layers_of(weights, "decoder"))]
 
     def linear(name: str) -> Linear:
-        places = [f"decoder/layer_{layer}/{name}" for layer in range(count)]
-        return pack([weights[f"{at}/weight"] for at in places], [weights[f"{at}/bias"] for at in places])
+        return stacked(weights, [f"{layer}/{name}" for layer in layers])
 
     def norms(name: str) -> Norms:
-        places = [f"decoder/layer_{layer}/{name}/layer_norm" for layer in range(count)]
-        return Norms(_rows(weights, places, "gamma"), _rows(weights, places, "beta"))
+        return stacked_norms(weights, [f"{layer}/{name}/layer_norm" for layer in layers])
 
     return Model(
         words=pack([weights["decoder/embeddings/weight"]], [None]),
         positions=weights["decoder/position_encodings/encodings"].astype(np.float32),
-        own=_queries_scaled(linear("self_attention/linear_0"), share=3),
+        own=queries_scaled(linear("self_attention/linear_0"), share=3),
         own_out=linear("self_attention/linear_1"),
         own_norm=norms("self_attention"),
-        ask=_queries_scaled(linear("attention/linear_0"), share=1),
+        ask=queries_scaled(linear("attention/linear_0"), share=1),
         heard=linear("attention/linear_2"),
         ask_norm=norms("attention"),
         up=linear("ffn/linear_0"),
         down=linear("ffn/linear_1"),
         feed_norm=norms("ffn"),
-        last_norm=Norms(
-            _rows(weights, ["decoder/layer_norm"], "gamma"), _rows(weights, ["decoder/layer_norm"], "beta")
-        ),
+        last_norm=stacked_norms(weights, ["decoder/layer_norm"]),
     )
 
 
-def _rows(weights: Weights, places: list[str], name: str) -> F32:
+def stacked(weights: Weights, places: Sequence[str]) -> Linear:
+    """Linear layers of equal shape, by their names in the file."""
+    return pack([weights[f"{place}/weight"] for place in places], [weights[f"{place}/bias"] for place in places])
+
+
+def stacked_norms(weights: Weights, places: Sequence[str]) -> Norms:
+    """Layer norms, likewise."""
+    return Norms(*(_rows(weights, places, part) for part in ("gamma", "beta")))
+
+
+def _rows(weights: Weights, places: Sequence[str], name: str) -> F32:
     return np.stack([weights[f"{place}/{name}"].astype(np.float32) for place in places])
 
 
-def _queries_scaled(linear: Linear, *, share: int) -> Linear:
+def queries_scaled(linear: Linear, *, share: int) -> Linear:
     """The first ``1 / share`` of the outputs are queries, which are divided by the root of a head's width."""
     factor: Any = np.ones_like(linear.scale)
     factor[:, : linear.scale.shape[1] // share] = HEAD**-0.5

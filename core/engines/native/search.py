@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.native.attention import Memory, Sound, new_memory
+from core.engines.native.attention import Memory, new_memory
 from core.engines.native.choose import candidates, draw
 from core.engines.native.forward import Batch, Bench, forward, logits, new_bench
 from core.engines.native.model import Model
+from core.engines.native.sound import Sound
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]

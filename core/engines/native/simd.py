@@ -5,16 +5,33 @@ that the compiler vectorises as it can; sums of integers are exact, so every mac
 """
 
 import contextlib
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+_numba: Any = config
+
+
+def _folder_of_these() -> str:
+    """Where these kernels are kept: by the text of all of them. Numba looks only at the file that a function stands in,
+    and would go on with what it once compiled into it from another."""
+    here = Path(__file__).parent
+    text = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
+    folder = Path(_numba.CACHE_DIR or here / "__pycache__")
+    return str(folder / f"kernels-{hashlib.sha256(text).hexdigest()[:12]}")
+
+
+_numba.CACHE_DIR = _folder_of_these()
 
 
 def kernel(function: Function) -> Function:

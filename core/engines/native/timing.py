@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.native.attention import Sound
 from core.engines.native.forward import Batch, forward
 from core.engines.native.search import Desk
 from core.engines.native.simd import kernel
+from core.engines.native.sound import Sound
 
 SMOOTHED = 7  # frames of 20 ms
 

@@ -16,6 +16,9 @@ MAKES = [
     ("tiny.en", "compiled", "openvino"),
     ("base", "compiled", "openvino"),
     ("base", "compiled", "ctranslate2"),
+    ("base", "compiled", "compiled"),
+    ("tiny.en", "compiled", "compiled"),
+    ("tiny.en", "ctranslate2", "compiled"),
 ]
 
 

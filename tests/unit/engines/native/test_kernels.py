@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from core.engines.ct2_file import HEAD
 from core.engines.native import simd
-from core.engines.native.attention import HEAD, exponentials, listen, new_room, new_sound, pack_sound
+from core.engines.native.attention import exponentials, listen, new_room
 from core.engines.native.choose import NEVER, best, forbid_repeats, log_total
 from core.engines.native.forward import erf
 from core.engines.native.linear import apply, new_rows, pack
+from core.engines.native.sound import new_sound, pack_sound
 from core.engines.native.timing import _path, _smooth
 
 RANDOM = np.random.default_rng(7)

@@ -1,0 +1,64 @@
+"""Arithmetic on the bits of float32 values, which Python has no words for and compilers do sixteen at once."""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from core.engines.native.simd import kernel
+
+_INT32, _FLOAT = ir.IntType(32), ir.FloatType()
+_MANTISSA_BITS = 23
+
+
+@intrinsic
+def _in_order(_context: Any, _value: Any) -> Any:
+    """float32 to the int32 that is in the same order."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _flipped(builder, builder.bitcast(arguments[0], _INT32))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def _from_order(_context: Any, _value: Any) -> Any:
+    """And back."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(_flipped(builder, arguments[0]), _FLOAT)
+
+    return types.float32(types.int32), generate
+
+
+def _flipped(builder: Any, bits: Any) -> Any:
+    """Of a negative number all bits but the sign: the larger they are the smaller it is."""
+    negative = builder.ashr(bits, ir.Constant(_INT32, 31))
+    return builder.xor(bits, builder.and_(negative, ir.Constant(_INT32, 0x7FFFFFFF)))
+
+
+@intrinsic
+def _times_power_of_two(_context: Any, _value: Any, _power: Any) -> Any:
+    """float32 ``value * 2 ** n``, where the lowest bits of ``power`` are the whole number n in two's complement."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        value, power = (builder.bitcast(argument, _INT32) for argument in arguments)
+        moved = builder.shl(power, ir.Constant(_INT32, _MANTISSA_BITS))
+        return builder.bitcast(builder.add(value, moved), _FLOAT)
+
+    return types.float32(types.float32, types.float32), generate
+
+
+in_order: Any = _in_order  # typed as Python sees them, the compiler's own first argument would be missing
+from_order: Any = _from_order
+times_power_of_two: Any = _times_power_of_two
+
+
+@kernel
+def highest_of(values: Any, count: int) -> Any:
+    """The highest of the first ``count`` float32 values, at least one."""
+    highest: Any = in_order(values[0])
+    for index in range(count):
+        highest = max(highest, in_order(values[index]))
+    return from_order(highest)
