@@ -11,6 +11,7 @@ from core.engines.builders import build_whisper
 from core.engines.ct2_file import read_weights
 from core.engines.features import new_extractor, spectrogram
 from core.engines.model_files import ModelFiles
+from core.engines.native.hearing import CompiledEncoder
 from core.engines.openvino_encoder import OpenVinoEncoder
 from core.engines.registry import model_store
 from core.models import Pcm
@@ -45,6 +46,14 @@ def test_the_encoder_hears_what_ctranslate2_hears(files: ModelFiles, pcm: Pcm) -
         at = f"decoder/layer_{layer}/attention/linear_1"
         expected = heard @ weights[f"{at}/weight"].astype(np.float32).T + weights[f"{at}/bias"].astype(np.float32)
         assert np.linalg.norm(made - expected) <= 1e-2 * np.linalg.norm(expected)
+
+
+def test_the_compiled_encoder_hears_nearly_that(files: ModelFiles, pcm: Pcm) -> None:
+    """Within what 8 bits can tell."""
+    encoder = CompiledEncoder(read_weights(files.weights))
+    mel = spectrogram(new_extractor(encoder.mels), pcm)
+    heard = _ctranslate2(files, mel)
+    assert np.linalg.norm(encoder.project(mel)[0] - heard) <= 5e-2 * np.linalg.norm(heard)
 
 
 def _ctranslate2(files: ModelFiles, mel: np.ndarray) -> np.ndarray:

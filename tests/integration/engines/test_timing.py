@@ -66,8 +66,8 @@ def test_starts_are_right_after_pauses(
 ) -> None:
     """Each clip's first segment starts within 0.15 s of its speech, though Whisper itself starts it up to 2 s early.
 
-    Every later word is where it is when the clip is heard alone: 95 % within 0.15 s, all within 0.6 s. (One word of 0890
-    is drawn out over half a second, and may be taken to begin at either end of it.)
+    Every later word is where it is when the clip is heard alone: 95 % within 0.15 s, all within 0.6 s. (One word of
+    0890 is drawn out over half a second, and may be taken to begin at either end of it.)
     """
     pcm, starts = joined(order, gaps, noise)
     together = engine.transcribe([Window(pcm=pcm)], OPTIONS)[0].segments

@@ -1,11 +1,15 @@
 """The kernels against the same sums written plainly in NumPy."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from core.engines.ct2_file import HEAD
 from core.engines.native import simd
 from core.engines.native.attention import exponentials, listen, new_room
+from core.engines.native.bits import highest_of
 from core.engines.native.choose import NEVER, best, forbid_repeats, log_total
 from core.engines.native.forward import erf
 from core.engines.native.linear import apply, new_rows, pack
@@ -77,6 +81,20 @@ def test_exponentials_and_the_error_function_are_close_enough():
     assert total == pytest.approx(wanted.sum(), rel=1e-4)
     assert float(erf(np.float32(1.0))) == pytest.approx(0.682689, abs=1e-4)
     assert float(erf(np.float32(9.0))) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 77])
+def test_the_highest_is_found_among_any_numbers(count):
+    """Negative ones, zeros of both signs, and what stands behind the last does not count."""
+    values = np.concatenate([normal(count) - 3, np.full(9, 50, np.float32)])
+    assert highest_of(values, count) == values[:count].max()
+    assert highest_of(np.array([-0.0, -5.0, 0.0], np.float32), 3) == 0
+
+
+def test_kernels_are_kept_by_the_text_of_all_of_them():
+    """Numba compiles one into another and would not notice that the inner one has changed."""
+    text = b"".join(path.read_bytes() for path in sorted(Path(simd.__file__).parent.glob("*.py")))
+    assert hashlib.sha256(text).hexdigest()[:12] in simd._numba.CACHE_DIR
 
 
 def test_the_highest_scores_come_in_order_and_the_first_of_equals_wins():
