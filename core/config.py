@@ -177,7 +177,9 @@ class Settings(BaseSettings):
         """Chunks per batch, after ``auto`` and sequential mode."""
         if not self.use_parallel_transcription:
             return 1
-        return 4 if self.batch_size == "auto" else self.batch_size
+        if self.batch_size != "auto":
+            return self.batch_size
+        return 4 if self.decoder == "ctranslate2" else 8
 
     @property
     def scratch_dir(self) -> Path:

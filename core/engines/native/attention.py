@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD
 from core.engines.native.bits import highest_of, times_power_of_two
-from core.engines.native.simd import GROUP, ROWS, TILE, add_up, kernel, multiply_signed, multiply_unsigned
+from core.engines.native.simd import GROUP, ROWS, TILE, add_up, kernel
 from core.engines.native.sound import Sound
+from core.engines.native.tiles import multiply_unsigned, score_tile
 
 LOG2_E = np.float32(1.442695)
 WHOLE = np.float32(1.5 * 2**23)  # added to a small number it leaves a whole one in the lowest bits
@@ -16,8 +17,8 @@ TOP = 255  # what the likeliest frame's share becomes in 8 bits
 
 
 class Room(NamedTuple):
-    """Scratch space of one thread: scores float32 (rows, frames), shares uint8 (rows + 3, frames), queries int8
-    (rows + 3, 64), scale float32 (rows,), sums int32 (4, 64)."""
+    """Scratch space of one thread: scores float32 (rows + 3, frames), shares uint8 (rows + 3, frames), queries int8
+    (rows + 3, 64), scale float32 (rows + 3,), sums int32 (4, 64)."""
 
     scores: NDArray[np.float32]
     shares: NDArray[np.uint8]
@@ -30,10 +31,10 @@ def new_room(rows: int, frames: int) -> Room:
     """Scratch space for so many rows of one window."""
     whole = -(-frames // TILE) * TILE
     return Room(
-        np.zeros((rows, whole), np.float32),
+        np.zeros((rows + ROWS - 1, whole), np.float32),
         np.zeros((rows + ROWS - 1, whole), np.uint8),
         np.zeros((rows + ROWS - 1, HEAD), np.int8),
-        np.zeros(rows, np.float32),
+        np.zeros(rows + ROWS - 1, np.float32),
         np.zeros((ROWS, TILE), np.int32),
     )
 
@@ -116,10 +117,7 @@ def _score(count: int, frames: int, keys: Any, room: Room) -> None:
     """Keys are stored around 128, which adds the same to every score of a row: nothing to the softmax."""
     for tile in range((frames + TILE - 1) // TILE):
         for start in range(0, count, ROWS):
-            multiply_signed(room.queries, start, keys[tile], room.sums, HEAD // GROUP)
-            for row in range(min(ROWS, count - start)):
-                for place in range(TILE):
-                    room.scores[start + row, tile * TILE + place] = room.sums[row, place] * room.scale[start + row]
+            score_tile(room.queries, start, keys[tile], room.scale, room.scores, tile * TILE, room.sums)
 
 
 @kernel

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.native.simd import GROUP, ROWS, TILE, kernel, multiply_unsigned
+from core.engines.native.simd import GROUP, ROWS, TILE, kernel
+from core.engines.native.tiles import multiply_unsigned, project_tile
 
 
 class Linear(NamedTuple):
@@ -75,12 +76,15 @@ def apply(x: Any, count: int, linear: Linear, layer: int, y: Any, rows: Rows) ->
     """y = x . weights + bias for the first ``count`` rows; y has room for whole tiles."""
     quantise(x, count, rows)
     tiles, scale, bias, sums = linear.tiles[layer], linear.scale[layer], linear.bias[layer], linear.sums[layer]
+    whole = count // ROWS * ROWS
     for tile in range(tiles.shape[0]):
         at = tile * TILE
-        for first in range(0, count, ROWS):
-            multiply_unsigned(rows.values, first, tiles[tile], rows.sums, tiles.shape[1])
-            for row in range(min(ROWS, count - first)):
-                factor = rows.scale[first + row]
+        for first in range(0, whole, ROWS):
+            project_tile(rows.values, first, tiles[tile], rows.scale, (sums, scale, bias), y, at, rows.sums)
+        if whole < count:  # y ends before a whole tile does
+            multiply_unsigned(rows.values, whole, tiles[tile], rows.sums, tiles.shape[1])
+            for row in range(count - whole):
+                factor = rows.scale[whole + row]
                 for output in range(TILE):
                     exact = np.float32(rows.sums[row, output] - 128 * sums[at + output])
-                    y[first + row, at + output] = exact * (factor * scale[at + output]) + bias[at + output]
+                    y[whole + row, at + output] = exact * (factor * scale[at + output]) + bias[at + output]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.engines.ct2_file import HEAD
-from core.engines.native import simd
+from core.engines.native import simd, tiles
 from core.engines.native.attention import exponentials, listen, new_room
 from core.engines.native.bits import highest_of
 from core.engines.native.choose import NEVER, best, forbid_repeats, log_total
@@ -31,11 +31,30 @@ def test_the_plain_loop_and_the_vector_instruction_give_the_same_sums(signed):
     rows = RANDOM.integers(np.iinfo(row_kind).min, np.iinfo(row_kind).max, (7, 64)).astype(row_kind)
     weights = RANDOM.integers(np.iinfo(weight_kind).min, np.iinfo(weight_kind).max, (16, 64, 4)).astype(weight_kind)
     wanted = rows[3:7].astype(np.int32) @ weights.transpose(0, 2, 1).reshape(64, 64).astype(np.int32)
-    chosen = simd.multiply_signed if signed else simd.multiply_unsigned
-    for multiply in (chosen, simd._plain_tile()):
+    chosen = tiles._vector_sums(signed_rows=signed) if simd.has_vnni() else tiles.plain_sums
+    for multiply in (chosen, tiles.plain_sums):
         sums = np.zeros((4, 64), np.int32)
         multiply(rows, 3, weights, sums, 16)
         assert (sums == wanted).all()
+
+
+def test_what_becomes_of_the_sums_is_the_same_in_both_loops():
+    """To the last bit, in the place that it belongs to and nowhere else."""
+    rows, weights = RANDOM.integers(0, 255, (9, 64)).astype(np.uint8), normal(16, 64, 4).astype(np.int8)
+    row_scale, layer = abs(normal(9)), (RANDOM.integers(-99, 99, 128).astype(np.int32), normal(128), normal(128))
+    found = []
+    for project, score in ((tiles.project_tile, tiles.score_tile), (tiles.plain_project, tiles.plain_score)):
+        y, scores = np.zeros((9, 128), np.float32), np.zeros((9, 128), np.float32)
+        sums = np.zeros((4, 64), np.int32)
+        project(rows, 3, weights, row_scale, layer, y, 64, sums)
+        score(rows.view(np.int8), 3, weights.view(np.uint8), row_scale, scores, 64, sums)
+        found.append((y, scores))
+    (y, scores), (plain_y, plain_scores) = found
+    assert (y == plain_y).all()
+    assert (scores == plain_scores).all()
+    for made in (y, scores):
+        assert made[3:7, 64:].all()
+        assert np.count_nonzero(made) == 4 * 64
 
 
 def test_a_linear_layer_is_what_it_should_be_within_8_bits():
