@@ -21,7 +21,7 @@ from core.engines.native.hearing import CompiledEncoder
 from core.engines.openvino_encoder import OpenVinoEncoder
 
 ROUNDS = 3
-LONG_SECONDS = 2.0  # whoever takes so long for a window shows with the first one where it stands
+LONG_SECONDS = 2.0  # whoever takes so long for a window shows with one where it stands
 
 Encode = Callable[[Spectrogram], object]
 
@@ -36,14 +36,19 @@ def main() -> None:
 
 
 def compare(files: ModelFiles, compute_type: str) -> Mapping[str, float]:
-    """Seconds a window on one thread, the best of a few rounds in turn. What is in the window does not matter, and the
-    first round, in which kernels may still be compiled, only tells whether there is time for others."""
+    """Seconds a window on one thread. What is in the window does not matter."""
     weights = read_plain_weights(files.weights)
     openvino = OpenVinoEncoder(weights, None, streams=1, keys=False, exact=compute_type == "float32")
     encoders: dict[str, Encode] = {"openvino": openvino.project, "ctranslate2": _ctranslate2(files, compute_type)}
     if compute_type != "float32":
         encoders["compiled"] = CompiledEncoder(weights).project
-    mel = np.zeros((1, openvino.mels, 2 * openvino.frames), np.float32)
+    return best_of_rounds(encoders, np.zeros((1, openvino.mels, 2 * openvino.frames), np.float32))
+
+
+def best_of_rounds(encoders: Mapping[str, Encode], mel: Spectrogram) -> Mapping[str, float]:
+    """The best of a few rounds in turn, after one that does not count: kernels may still have to be compiled."""
+    for encode in encoders.values():
+        encode(mel)
     seconds = {name: _timed(encode, mel) for name, encode in encoders.items()}
     for _ in range(ROUNDS if max(seconds.values()) < LONG_SECONDS else 0):
         for name, encode in encoders.items():
