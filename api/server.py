@@ -95,7 +95,8 @@ class _Server(uvicorn.Server):
             loop.remove_reader(listener)
             await _turns(TURNS_TO_CONNECT)  # asyncio drops what it has accepted but not yet connected
             waiting = [*_waiting(listener)]
-            self.servers[0].close()
+            for server in self.servers:
+                server.close()
             for each in waiting:
                 await loop.connect_accepted_socket(self._protocol, each)
         await super().shutdown(sockets)

@@ -72,3 +72,7 @@ def _ctranslate2(files: ModelFiles, compute_type: str) -> Encode:
 def _end_with_parent() -> None:
     sys.stdin.buffer.read()
     os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

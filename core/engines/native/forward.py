@@ -78,7 +78,8 @@ def _embed(model: Model, batch: Batch, count: int, x: Any) -> None:
 
 
 @kernel
-def _add(x: Any, y: Any, count: int) -> None:
+def add(x: Any, y: Any, count: int) -> None:
+    """Add the first rows of ``y``, which may be wider, to those of ``x``."""
     for row in range(count):
         for column in range(x.shape[1]):
             x[row, column] += y[row, column]
@@ -115,7 +116,7 @@ def _recall(model: Model, batch: Batch, count: int, layer: int, memory: Memory, 
     for row in range(count):
         remember(bench.wide, row, batch.positions[row], layer, memory, batch.table, bench.y, bench.room.scores[0])
     apply(bench.y, count, model.own_out, layer, bench.wide, bench.rows)
-    _add(bench.x, bench.wide, count)
+    add(bench.x, bench.wide, count)
 
 
 @kernel
@@ -133,7 +134,7 @@ def _hear(
         listen(bench.wide, first, end - first, sound, batch.windows[first], layer, bench.y, bench.room, kept, heads)
         first = end
     apply(bench.y, count, model.heard, layer, bench.wide, bench.rows)
-    _add(bench.x, bench.wide, count)
+    add(bench.x, bench.wide, count)
 
 
 @kernel
@@ -142,7 +143,7 @@ def _feed(model: Model, count: int, layer: int, bench: Bench) -> None:
     apply(bench.y, count, model.up, layer, bench.inner, bench.rows)
     gelu(bench.inner, count)
     apply(bench.inner, count, model.down, layer, bench.y, bench.rows)
-    _add(bench.x, bench.y, count)
+    add(bench.x, bench.y, count)
 
 
 @kernel

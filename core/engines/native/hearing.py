@@ -10,7 +10,7 @@ from core.engines.ct2_file import Weights
 from core.engines.features import Spectrogram
 from core.engines.native.attention import listen
 from core.engines.native.ear import BLOCK, TAPS, Ear, Hall, load_ear, new_hall
-from core.engines.native.forward import gelu, norm
+from core.engines.native.forward import add, gelu, norm
 from core.engines.native.linear import apply
 from core.engines.native.simd import kernel
 from core.engines.native.sound import Sound, pack_sound
@@ -54,7 +54,7 @@ def encode(ear: Ear, mel: Any, hall: Hall) -> None:
         apply(hall.y, frames, ear.up, layer, hall.inner, hall.rows)
         gelu(hall.inner, frames)
         apply(hall.inner, frames, ear.down, layer, hall.y, hall.rows)
-        _add(hall.x, hall.y)
+        add(hall.x, hall.y, frames)
     norm(hall.x, frames, ear.last_norm.scale[0], ear.last_norm.shift[0], hall.y)
 
 
@@ -65,13 +65,6 @@ def offer(ear: Ear, hall: Hall, sound: Sound, window: int) -> None:
     for layer in range(ear.keys.scale.shape[0]):
         apply(hall.y, frames, ear.keys, layer, hall.wide, hall.rows)
         pack_sound(layer, hall.wide[:, : 2 * width], window, sound)
-
-
-@kernel
-def _add(x: Any, y: Any) -> None:
-    for row in range(x.shape[0]):
-        for column in range(x.shape[1]):
-            x[row, column] += y[row, column]
 
 
 @kernel
@@ -95,7 +88,7 @@ def _stem(ear: Ear, mel: Any, hall: Hall) -> None:
                 taps[frame, tap * width + channel] = hall.loud[at, channel] if at >= 0 else np.float32(0)
     apply(taps, count // 2, ear.second, 0, hall.x, hall.rows)
     gelu(hall.x, count // 2)
-    _add(hall.x, ear.places)
+    add(hall.x, ear.places, count // 2)
 
 
 @kernel
@@ -108,4 +101,4 @@ def _attend(ear: Ear, layer: int, hall: Hall) -> None:
     for first in range(0, frames, BLOCK):
         listen(hall.wide, first, min(BLOCK, frames - first), hall.sound, 0, 0, hall.y, hall.room, nothing, none)
     apply(hall.y, frames, ear.own_out, layer, hall.wide, hall.rows)
-    _add(hall.x, hall.wide[:, :width])
+    add(hall.x, hall.wide, frames)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.engines.ctranslate2 import CTranslate2Backend
 from core.engines.faster_whisper import FasterWhisperEngine
 from core.models import SAMPLE_RATE, Options, Pcm, Segment, Window, Word
 from tests.integration.engines.speech import CLIPS, clip, real_engine
@@ -24,6 +25,13 @@ ONSET = {"0870": 0.288, "0880": 0.256, "0890": 0.288, "0920": 0.32, "0930": 0.28
 def engine(request: pytest.FixtureRequest, models_dir: Path) -> FasterWhisperEngine:
     decoder, encoder = request.param
     return real_engine("base", models_dir, decoder=decoder, encoder=encoder)
+
+
+@pytest.fixture(scope="module")
+def farthest(engine: FasterWhisperEngine) -> float:
+    """Seconds that a word may be off. One word of 0890 is drawn out over half a second, and the compiled decoder takes
+    it to begin now at the one end and now at the other."""
+    return 0.5 if isinstance(engine._loaded(), CTranslate2Backend) else 0.6
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +70,16 @@ def bare(text: str) -> str:
     ids=["digital silence", "quiet room", "noisier room"],
 )
 def test_starts_are_right_after_pauses(
-    engine: FasterWhisperEngine, alone: dict[str, list[Word]], order: list[str], gaps: list[float], noise: float
+    engine: FasterWhisperEngine,
+    alone: dict[str, list[Word]],
+    farthest: float,
+    order: list[str],
+    gaps: list[float],
+    noise: float,
 ) -> None:
     """Each clip's first segment starts within 0.15 s of its speech, though Whisper itself starts it up to 2 s early.
 
-    Every later word is where it is when the clip is heard alone: 95 % within 0.15 s, all within 0.6 s. (One word of
-    0890 is drawn out over half a second, and may be taken to begin at either end of it.)
+    Every later word is where it is when the clip is heard alone: 95 % within 0.15 s, all within half a second.
     """
     pcm, starts = joined(order, gaps, noise)
     together = engine.transcribe([Window(pcm=pcm)], OPTIONS)[0].segments
@@ -80,7 +92,7 @@ def test_starts_are_right_after_pauses(
             errors += [min(map(abs, same))] if same else []
     assert len(errors) > 25
     assert np.percentile(errors, 95) <= 0.15
-    assert max(errors) <= 0.6
+    assert max(errors) <= farthest
 
 
 def test_no_segment_spans_a_long_gap(engine: FasterWhisperEngine) -> None:
