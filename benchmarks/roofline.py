@@ -28,12 +28,12 @@ from benchmarks.engine_alone import LANGUAGE, transcribe
 from benchmarks.recording import SAMPLE, repeated, windows_of
 from core.config import Settings, usable_cores
 from core.engines.ct2_file import read_weights
+from core.engines.inference import inference
 from core.engines.model_files import ModelFiles
 from core.engines.native.backend import MULTILINGUAL_TOKENS
 from core.engines.openai_weights import dimensions
 from core.engines.registry import build_engine, model_store
 from core.engines.tokens import TokenBook
-from core.inference import inference
 from core.models import SAMPLE_RATE, Options, Pcm
 from tests.support.live import ROOT
 

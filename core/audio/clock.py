@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from core.audio.packing import OVERLAP
+from core.audio.silero.network import FRAME_SAMPLES
 from core.audio.spans import MIN_PAUSE_FRAMES, MIN_SPEECH_FRAMES, Span, SpanFinder
-from core.audio.vad import FRAME_SAMPLES
 from core.models import MAX_WINDOW_SAMPLES, SAMPLE_RATE, Cut
 
 _LOOK_AHEAD = (MIN_SPEECH_FRAMES + MIN_PAUSE_FRAMES) * FRAME_SAMPLES  # then a span in the window is known to be one

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.engines.ct2_file import Weights
 from core.engines.features import Spectrogram
-from core.inference import inference
+from core.engines.inference import inference
 from core.niceness import give_way
 
 F32 = NDArray[np.float32]

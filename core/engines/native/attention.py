@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD
-from core.engines.native.bits import highest_of, times_power_of_two
-from core.engines.native.simd import GROUP, ROWS, TILE, add_up, kernel
 from core.engines.native.sound import Sound
-from core.engines.native.tiles import multiply_unsigned, score_tile
+from core.kernels.bits import LOG2_E, highest_of, power_of_two
+from core.kernels.simd import GROUP, ROWS, TILE, add_up, kernel
+from core.kernels.tiles import multiply_unsigned, score_tile
 
-LOG2_E = np.float32(1.442695)
-WHOLE = np.float32(1.5 * 2**23)  # added to a small number it leaves a whole one in the lowest bits
 TOP = 255  # what the likeliest frame's share becomes in 8 bits
 
 
@@ -41,16 +39,10 @@ def new_room(rows: int, frames: int) -> Room:
 
 @kernel
 def exponentiate(scores: Any, count: int) -> None:
-    """Replace scores by exp(score - highest), relative error below 5e-6: a power of two times a polynomial of degree 4
-    on [-0.5, 0.5], fitted for the least relative error."""
+    """Replace scores by exp(score - highest)."""
     highest = highest_of(scores, count)
     for index in range(count):
-        y = max((scores[index] - highest) * LOG2_E, np.float32(-126))
-        shifted = y + WHOLE
-        f = y - (shifted - WHOLE)
-        p = np.float32(0.24024744) + f * (np.float32(0.05591786) + f * np.float32(0.009570101))
-        p = np.float32(0.9999993) + f * (np.float32(0.6931218) + f * p)
-        scores[index] = times_power_of_two(p, shifted)
+        scores[index] = power_of_two(max((scores[index] - highest) * LOG2_E, np.float32(-126)))
 
 
 @kernel

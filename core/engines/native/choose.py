@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from core.engines.native.attention import exponentials
-from core.engines.native.simd import TILE, kernel
+from core.kernels.simd import TILE, kernel
 
 NEVER = np.float32(-1e30)
 

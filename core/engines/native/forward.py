@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from core.engines.native.attention import Memory, Room, listen, new_room, remember, store
 from core.engines.native.linear import Rows, apply, new_rows
 from core.engines.native.model import Model
-from core.engines.native.simd import GROUP, TILE, add_up, kernel
 from core.engines.native.sound import Sound
+from core.kernels.simd import GROUP, TILE, add_up, kernel
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]

@@ -12,8 +12,8 @@ from core.engines.native.attention import listen
 from core.engines.native.ear import BLOCK, TAPS, Ear, Hall, load_ear, new_hall
 from core.engines.native.forward import add, gelu, norm
 from core.engines.native.linear import apply
-from core.engines.native.simd import kernel
 from core.engines.native.sound import Sound, pack_sound
+from core.kernels.simd import kernel
 
 
 class CompiledEncoder:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.native.simd import GROUP, ROWS, TILE, kernel
-from core.engines.native.tiles import multiply_unsigned, project_tile
+from core.kernels.simd import GROUP, ROWS, TILE, kernel
+from core.kernels.tiles import multiply_unsigned, project_tile
 
 
 class Linear(NamedTuple):

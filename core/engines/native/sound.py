@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD
-from core.engines.native.simd import GROUP, TILE, kernel
+from core.kernels.simd import GROUP, TILE, kernel
 
 
 class Sound(NamedTuple):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from core.engines.native.forward import Batch, forward
 from core.engines.native.search import Desk
-from core.engines.native.simd import kernel
 from core.engines.native.sound import Sound
+from core.kernels.simd import kernel
 
 SMOOTHED = 7  # frames of 20 ms
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.audio.vad import FRAME_SAMPLES, Probabilities, StreamingVad
+from core.audio.silero.network import FRAME_SAMPLES
+from core.audio.vad import Probabilities, StreamingVad
 from core.models import Pcm
 from tests.helpers_audio import clip, noise, silence
 
@@ -66,17 +67,3 @@ def test_long_digital_silence_is_zero_and_forgets_what_was_before() -> None:
 def test_no_audio_gives_no_frames() -> None:
     """An empty stream is no error."""
     assert len(run(silence(0))) == 0
-
-
-def test_the_network_meets_few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Speech between silences of every length: what is kept for a size is kept a handful of times."""
-    sizes: set[int] = set()
-    infer = StreamingVad._infer
-
-    def noted(self: StreamingVad, rows: Pcm) -> Probabilities:
-        sizes.add(len(rows))
-        return infer(self, rows)
-
-    monkeypatch.setattr(StreamingVad, "_infer", noted)
-    run(np.concatenate([part for length in range(1, 60) for part in (noise(length / 20), silence(1.1))]))
-    assert sizes <= {1, 4, 16, 64, 256}

@@ -1,15 +1,10 @@
 """The kernels against the same sums written plainly in NumPy."""
 
-import hashlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from core.engines.ct2_file import HEAD
-from core.engines.native import simd, tiles
 from core.engines.native.attention import exponentials, listen, new_room
-from core.engines.native.bits import highest_of
 from core.engines.native.choose import NEVER, best, forbid_repeats, log_total
 from core.engines.native.forward import erf
 from core.engines.native.linear import apply, new_rows, pack
@@ -22,39 +17,6 @@ NOTHING_KEPT, NO_HEADS = np.zeros((0, 0, 0), np.float32), np.zeros((0, 2), np.in
 
 def normal(*shape):
     return RANDOM.standard_normal(shape).astype(np.float32)
-
-
-@pytest.mark.parametrize("signed", [False, True])
-def test_the_plain_loop_and_the_vector_instruction_give_the_same_sums(signed):
-    """To the last bit: so a text does not depend on the processor."""
-    row_kind, weight_kind = (np.int8, np.uint8) if signed else (np.uint8, np.int8)
-    rows = RANDOM.integers(np.iinfo(row_kind).min, np.iinfo(row_kind).max, (7, 64)).astype(row_kind)
-    weights = RANDOM.integers(np.iinfo(weight_kind).min, np.iinfo(weight_kind).max, (16, 64, 4)).astype(weight_kind)
-    wanted = rows[3:7].astype(np.int32) @ weights.transpose(0, 2, 1).reshape(64, 64).astype(np.int32)
-    chosen = tiles._vector_sums(signed_rows=signed) if simd.has_vnni() else tiles.plain_sums
-    for multiply in (chosen, tiles.plain_sums):
-        sums = np.zeros((4, 64), np.int32)
-        multiply(rows, 3, weights, sums, 16)
-        assert (sums == wanted).all()
-
-
-def test_what_becomes_of_the_sums_is_the_same_in_both_loops():
-    """To the last bit, in the place that it belongs to and nowhere else."""
-    rows, weights = RANDOM.integers(0, 255, (9, 64)).astype(np.uint8), normal(16, 64, 4).astype(np.int8)
-    row_scale, layer = abs(normal(9)), (RANDOM.integers(-99, 99, 128).astype(np.int32), normal(128), normal(128))
-    found = []
-    for project, score in ((tiles.project_tile, tiles.score_tile), (tiles.plain_project, tiles.plain_score)):
-        y, scores = np.zeros((9, 128), np.float32), np.zeros((9, 128), np.float32)
-        sums = np.zeros((4, 64), np.int32)
-        project(rows, 3, weights, row_scale, layer, y, 64, sums)
-        score(rows.view(np.int8), 3, weights.view(np.uint8), row_scale, scores, 64, sums)
-        found.append((y, scores))
-    (y, scores), (plain_y, plain_scores) = found
-    assert (y == plain_y).all()
-    assert (scores == plain_scores).all()
-    for made in (y, scores):
-        assert made[3:7, 64:].all()
-        assert np.count_nonzero(made) == 4 * 64
 
 
 def test_a_linear_layer_is_what_it_should_be_within_8_bits():
@@ -100,20 +62,6 @@ def test_exponentials_and_the_error_function_are_close_enough():
     assert total == pytest.approx(wanted.sum(), rel=1e-4)
     assert float(erf(np.float32(1.0))) == pytest.approx(0.682689, abs=1e-4)
     assert float(erf(np.float32(9.0))) == pytest.approx(1.0, abs=1e-4)
-
-
-@pytest.mark.parametrize("count", [1, 15, 16, 77])
-def test_the_highest_is_found_among_any_numbers(count):
-    """Negative ones, zeros of both signs, and what stands behind the last does not count."""
-    values = np.concatenate([normal(count) - 3, np.full(9, 50, np.float32)])
-    assert highest_of(values, count) == values[:count].max()
-    assert highest_of(np.array([-0.0, -5.0, 0.0], np.float32), 3) == 0
-
-
-def test_kernels_are_kept_by_the_text_of_all_of_them():
-    """Numba compiles one into another and would not notice that the inner one has changed."""
-    text = b"".join(path.read_bytes() for path in sorted(Path(simd.__file__).parent.glob("*.py")))
-    assert hashlib.sha256(text).hexdigest()[:12] in simd._numba.CACHE_DIR
 
 
 def test_the_highest_scores_come_in_order_and_the_first_of_equals_wins():

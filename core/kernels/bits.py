@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from core.engines.native.simd import kernel
+from core.kernels.simd import kernel
 
 _INT32, _FLOAT = ir.IntType(32), ir.FloatType()
 _MANTISSA_BITS = 23
@@ -62,3 +63,18 @@ def highest_of(values: Any, count: int) -> Any:
     for index in range(count):
         highest = max(highest, in_order(values[index]))
     return from_order(highest)
+
+
+LOG2_E = np.float32(1.442695)
+_WHOLE = np.float32(1.5 * 2**23)  # added to a small number it leaves a whole one in the lowest bits
+
+
+@kernel
+def power_of_two(y: Any) -> Any:
+    """2 ** y of a float32 from -126 to 126, relative error below 5e-6: a power of two times a polynomial of degree 4 on
+    [-0.5, 0.5], fitted for the least relative error."""
+    shifted = y + _WHOLE
+    f = y - (shifted - _WHOLE)
+    p = np.float32(0.24024744) + f * (np.float32(0.05591786) + f * np.float32(0.009570101))
+    p = np.float32(0.9999993) + f * (np.float32(0.6931218) + f * p)
+    return times_power_of_two(p, shifted)

@@ -12,13 +12,15 @@ from numba import config, njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _numba: Any = config
+_PLACES = ("kernels", "engines/native", "audio/silero")  # where kernels are written
 
 
 def _folder_of_these() -> str:
-    """Where these kernels are kept: by the text of all of them. Numba looks only at the file that a function stands in,
-    and would go on with what it once compiled into it from another."""
+    """Where kernels are kept: by the text of all of them. Numba looks only at the file that a function stands in, and
+    would go on with what it once compiled into it from another."""
     here = Path(__file__).parent
-    text = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
+    files = [path for place in _PLACES for path in sorted((here.parent / place).glob("*.py"))]
+    text = b"".join(path.read_bytes() for path in files)
     folder = Path(_numba.CACHE_DIR or here / "__pycache__")
     return str(folder / f"kernels-{hashlib.sha256(text).hexdigest()[:12]}")
 
@@ -44,8 +46,12 @@ ROWS = 4  # rows that one call of the inner loop works on
 
 def has_vnni() -> bool:
     """Whether this processor multiplies bytes 64 at a time."""
-    features = llvm.get_host_cpu_features()
-    return bool(features.get("avx512vnni", False))
+    return bool(llvm.get_host_cpu_features().get("avx512vnni", False))
+
+
+def has_avx512() -> bool:
+    """Whether it has 32 registers of 16 floats."""
+    return bool(llvm.get_host_cpu_features().get("avx512f", False))
 
 
 LANES = 16

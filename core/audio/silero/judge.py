@@ -1,0 +1,136 @@
+"""The network itself. Rows are summed in one order each, so a frame's number does not depend on its neighbours'."""
+
+from typing import Any
+
+import numpy as np
+
+from core.audio.silero.network import (
+    BINS,
+    BLOCK,
+    CHANNELS,
+    CONTEXT,
+    FRAME_SAMPLES,
+    HOP,
+    SPAN,
+    SPECTRA,
+    WIDTH,
+    Bench,
+    Network,
+)
+from core.kernels.bits import LOG2_E, power_of_two
+from core.kernels.floats import dense, dense_row
+from core.kernels.simd import add_up, kernel
+
+_END = CONTEXT + FRAME_SAMPLES
+_FULL = np.float32(1 / 32768)
+
+
+@kernel
+def judge(network: Network, audio: Any, found: Any, bench: Bench) -> None:
+    """Probabilities of speech, float32 (frames,), of int16 audio (64 + 512 * frames,); the state goes on."""
+    for start in range(0, len(found), BLOCK):
+        count = min(BLOCK, len(found) - start)
+        _spectra(network, audio[start * FRAME_SAMPLES :], count, bench)
+        _convolutions(network, count, bench)
+        for frame in range(count):
+            found[start + frame] = _step(network, bench.gates[frame], bench)
+
+
+@kernel
+def _spectra(network: Network, audio: Any, count: int, bench: Bench) -> None:
+    """Loudness of every bin: half as many products, since cosines are even and sines odd around the middle."""
+    for frame in range(count):
+        for spectrum in range(SPECTRA):
+            _fold(audio, frame * FRAME_SAMPLES, spectrum * HOP, bench, frame * SPECTRA + spectrum)
+    rows = count * SPECTRA
+    dense(bench.even, 0, rows, network.cosines.weights, 0, HOP, network.cosines.bias, bench.real, 0)
+    dense(bench.odd, 0, rows, network.sines.weights, 0, HOP, network.sines.bias, bench.imaginary, 0)
+    products = np.zeros(HOP, np.float32)
+    for row in range(rows):
+        loud = bench.loud[row // SPECTRA, row % SPECTRA * BINS :]
+        real, imaginary = bench.real[row], bench.imaginary[row]
+        for each in range(HOP):
+            loud[each] = np.sqrt(real[each] * real[each] + imaginary[each] * imaginary[each])
+            products[each] = bench.even[row, each] * network.highest[each]
+        loud[HOP] = abs(add_up(products, HOP))
+
+
+@kernel
+def _fold(audio: Any, frame: int, start: int, bench: Bench, row: int) -> None:
+    """Sums and differences of what stands equally far from a spectrum's ends. The window's first sample weighs nothing;
+    past the frame's end its last samples come again, backwards."""
+    even, odd = bench.even[row], bench.odd[row]
+    middle = start + SPAN // 2
+    if start + SPAN <= _END:
+        for each in range(HOP):
+            early, late = audio[frame + start + 1 + each], audio[frame + start + SPAN - 1 - each]
+            even[each] = np.float32(np.int32(early) + np.int32(late)) * _FULL
+            odd[each] = np.float32(np.int32(early) - np.int32(late)) * _FULL
+    else:
+        for each in range(HOP):
+            at = start + SPAN - 1 - each
+            early, late = audio[frame + start + 1 + each], audio[frame + (at if at < _END else 2 * _END - 2 - at)]
+            even[each] = np.float32(np.int32(early) + np.int32(late)) * _FULL
+            odd[each] = np.float32(np.int32(early) - np.int32(late)) * _FULL
+    even[HOP - 1] = np.float32(audio[frame + middle]) * _FULL
+
+
+@kernel
+def _convolutions(network: Network, count: int, bench: Bench) -> None:
+    """Three taps each, those that fall outside of the frame left out: of the four, two, one and one times that they
+    give, the first begins and the last may end with a tap less."""
+    first, second, third, fourth = network.first, network.second, network.third, network.fourth
+    for time in range(SPECTRA):
+        begin, end = max(time - 1, 0), min(time + 2, SPECTRA)
+        skip = (begin - time + 1) * BINS
+        taken = (end - begin) * BINS
+        dense(bench.loud, begin * BINS, count, first.weights, skip, taken, first.bias, bench.first, time * CHANNELS[0])
+    _cut_off(bench.first, count)
+    width = CHANNELS[0]
+    dense(bench.first, 0, count, second.weights, width, 2 * width, second.bias, bench.second, 0)
+    dense(bench.first, width, count, second.weights, 0, 3 * width, second.bias, bench.second, CHANNELS[1])
+    _cut_off(bench.second, count)
+    width = CHANNELS[1]
+    dense(bench.second, 0, count, third.weights, width, 2 * width, third.bias, bench.third, 0)
+    _cut_off(bench.third, count)
+    width = CHANNELS[2]
+    dense(bench.third, 0, count, fourth.weights, width, width, fourth.bias, bench.fourth, 0)
+    _cut_off(bench.fourth, count)
+    dense(bench.fourth, 0, count, network.gates.weights, 0, WIDTH, network.gates.bias, bench.gates, 0)
+
+
+@kernel
+def _cut_off(rows: Any, count: int) -> None:
+    """Nothing below zero."""
+    for row in range(count):
+        for each in range(rows.shape[1]):
+            rows[row, each] = max(rows[row, each], np.float32(0))
+
+
+@kernel
+def _step(network: Network, gates: Any, bench: Bench) -> Any:
+    """One frame through the LSTM. Gates stand in ONNX's order: in, out, forget, new."""
+    sums, hidden, cell = bench.sums, bench.hidden, bench.cell
+    dense_row(hidden, network.again.weights, gates, sums)
+    for each in range(3 * WIDTH):
+        sums[each] = _share(sums[each])
+    for each in range(WIDTH):
+        new = _turned(sums[3 * WIDTH + each])
+        cell[each] = sums[2 * WIDTH + each] * cell[each] + sums[each] * new
+        hidden[each] = sums[WIDTH + each] * _turned(cell[each])
+    for each in range(WIDTH):
+        sums[each] = max(hidden[each], np.float32(0)) * network.last[each]
+    return _share(add_up(sums, WIDTH) + network.last_bias)
+
+
+@kernel
+def _share(x: Any) -> Any:
+    """The logistic function."""
+    y = max(min(x * -LOG2_E, np.float32(126)), np.float32(-126))
+    return np.float32(1) / (np.float32(1) + power_of_two(y))
+
+
+@kernel
+def _turned(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return np.float32(2) * _share(np.float32(2) * x) - np.float32(1)

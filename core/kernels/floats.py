@@ -1,0 +1,95 @@
+"""Products of 32-bit floats: a tile of 64 outputs of some rows at a time, each row summed in one order whatever rows
+stand beside it."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from core.kernels.emitter import FLOAT, FLOATS, VECTOR_BYTES, Emitter, emitted
+from core.kernels.simd import TILE, has_avx512, kernel
+
+F32 = NDArray[np.float32]
+TOGETHER = 4  # rows are worked on in groups of so many
+_FUSED = ("contract",)  # product and sum may be one instruction
+
+
+class _Row(Emitter):
+    """float32 rows: bias and products, 64 outputs wide."""
+
+    kind = FLOATS
+    rows = 1
+
+    def _begun(self) -> list[Any]:
+        bias = self._more[1]
+        return [self._load(bias, VECTOR_BYTES * column, FLOATS) for column in range(self.columns)]
+
+    def _turn(self, group: Any, sums: list[list[Any]]) -> list[list[Any]]:
+        builder = self._builder
+        base = builder.add(self._weights, builder.mul(group, self._number(4 * TILE)))
+        weights = [self._load(base, VECTOR_BYTES * column, FLOATS) for column in range(self.columns)]
+        added = []
+        for row in range(self.rows):
+            start = builder.add(self._rows, builder.mul(self._stride, self._number(row)))
+            taken = self._spread(self._load(builder.add(start, builder.mul(group, self._number(4))), 0, FLOAT))
+            added.append(
+                [self._more_of(total, taken, weight) for total, weight in zip(sums[row], weights, strict=True)]
+            )
+        return added
+
+    def _more_of(self, total: Any, taken: Any, weight: Any) -> Any:
+        product = self._builder.fmul(taken, weight, flags=_FUSED)
+        return self._builder.fadd(total, product, flags=_FUSED)
+
+    def _store(self, sums: list[list[Any]]) -> None:
+        for row in range(self.rows):
+            start = self._builder.add(self._out, self._builder.mul(self._more[0], self._number(row)))
+            for column in range(self.columns):
+                self._put(sums[row][column], start, VECTOR_BYTES * column)
+
+
+class _Rows(_Row):
+    """As many as there are registers for."""
+
+    rows = TOGETHER if has_avx512() else 1
+
+
+_one, _some = emitted(_Row), emitted(_Rows)
+_AT_ONCE = _Rows.rows
+
+
+def pack(matrix: F32) -> F32:
+    """float32 (outputs, inputs) as (tiles, inputs, 64), filled up with zeros."""
+    outputs, inputs = matrix.shape
+    whole = np.zeros((-(-outputs // TILE) * TILE, inputs), np.float32)
+    whole[:outputs] = matrix
+    return np.ascontiguousarray(whole.reshape(-1, TILE, inputs).transpose(0, 2, 1))
+
+
+@njit(inline="always")
+def _address(array: Any, row: int, column: int) -> Any:
+    return array.ctypes.data + row * array.strides[0] + 4 * column
+
+
+@kernel
+def dense(rows: Any, at: int, count: int, weights: Any, skip: int, taken: int, bias: Any, out: Any, to: int) -> None:
+    """``out[:count, to:] = rows[:count, at:at + taken] . weights[skip:skip + taken] + bias``.
+
+    rows and out float32, so many rows that ``count`` may be rounded up to 4; weights as :func:`pack` gives them; bias
+    float32 (64 * tiles,).
+    """
+    for tile in range(weights.shape[0]):
+        weight, start = weights[tile, skip:].ctypes.data, bias.ctypes.data + 4 * TILE * tile
+        for first in range(0, count, _AT_ONCE):
+            here = (_address(rows, first, at), weight, _address(out, first, to + TILE * tile), rows.strides[0])
+            _some((*here, taken, out.strides[0], start))
+
+
+@kernel
+def dense_row(row: Any, weights: Any, bias: Any, out: Any) -> None:
+    """The same of one row: float32 (inputs,) to (64 * tiles,)."""
+    for tile in range(weights.shape[0]):
+        shift = 4 * TILE * tile
+        here = (row.ctypes.data, weights[tile].ctypes.data, out.ctypes.data + shift, row.strides[0])
+        _one((*here, weights.shape[1], 0, bias.ctypes.data + shift))
