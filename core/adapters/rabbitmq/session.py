@@ -109,6 +109,7 @@ class Session:
         try:
             await self._republish(message)
         except BrokerUnavailableError:
+            log.warning("returned, which counts as a delivery: the broker took no copy in time", queue=self._queue)
             await self._settle(raw.nack(requeue=True))
         else:
             await self._settle(raw.ack())
