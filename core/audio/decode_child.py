@@ -217,7 +217,7 @@ def _description(container: Any, stream: Any, declared: float | None, layers: li
 
 
 def _pcm(container: Any, stream: Any, rate: int, report: _Report) -> Iterator[bytes]:
-    resampler, timeline = Resampler(rate), Timeline()
+    resampler, timeline = Resampler(rate), Timeline(stream.time_base)
     for packet in _packets(container, stream, report):
         for frame in _frames(packet, report):
             _check_shape(frame.sample_rate, frame.layout.nb_channels)

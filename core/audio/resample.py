@@ -13,29 +13,46 @@ _OUT_SAMPLES = 8_192  # per frame handed out: fewer, larger ones cost less in Py
 
 
 class Resampler:
-    """Streams frames of one or several shapes into signed 16 bit mono. Holds one graph, however long the audio."""
+    """Streams frames of one or several shapes into signed 16 bit mono. Holds one graph, however long the audio.
+
+    The graph is asked for sound only when it should have some: to be told that it has none is what costs. Frames that
+    are what we want already do not pass through it.
+    """
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._graph: Graph | None = None
         self._shape: tuple[str, str, int] | None = None
+        self._pushed = 0.0  # samples of the graph's output that it has not been asked for
 
     def feed(self, frame: av.AudioFrame) -> Iterator[bytes]:
         """Native-endian int16 for one more frame; a change of rate, layout or format starts a new graph."""
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._graph is None or shape != self._shape:
+        if shape != self._shape:
             yield from self.flush()
-            self._graph, self._shape = _graph(frame, self._rate), shape
+            self._shape = shape
+            self._graph = None if _is_wanted(frame, self._rate) else _graph(frame, self._rate)
+        if self._graph is None:
+            yield _samples(frame)
+            return
         frame.pts = None  # time is counted in samples; broken time stamps must not reach a filter
         self._graph.push(frame)
-        yield from _pull(self._graph)
+        self._pushed += frame.samples * self._rate / frame.sample_rate
+        if self._pushed >= _OUT_SAMPLES:
+            self._pushed = 0.0
+            yield from _pull(self._graph)
 
     def flush(self) -> Iterator[bytes]:
         """What the filters still hold."""
         if self._graph is not None:
             self._graph.push(None)
             yield from _pull(self._graph)
-        self._graph = None
+        self._graph, self._shape, self._pushed = None, None, 0.0
+
+
+def _is_wanted(frame: av.AudioFrame, rate: int) -> bool:
+    one = frame.layout.nb_channels == 1
+    return one and frame.format.name in {"s16", "s16p"} and frame.sample_rate == rate
 
 
 def _graph(frame: av.AudioFrame, rate: int) -> Graph:
@@ -70,4 +87,9 @@ def _pull(graph: Graph) -> Iterator[bytes]:
             frame: Any = graph.pull()
         except (BlockingIOError, EOFError):  # wants more input; has ended
             return
-        yield bytes(memoryview(frame.planes[0])[: frame.samples * 2])
+        yield _samples(frame)
+
+
+def _samples(frame: Any) -> bytes:
+    """Of one plane; it may be longer than what it holds."""
+    return bytes(memoryview(frame.planes[0])[: frame.samples * 2])

@@ -4,6 +4,7 @@ Damage, a telephone system that sends nothing while nobody talks, or a paused re
 Left out, they would shift every later word; so they come back as silence. Runs in the decoder's child.
 """
 
+from fractions import Fraction
 from typing import Any
 
 _LEAST_SECONDS = 0.2  # less is rounding and jitter
@@ -11,18 +12,21 @@ _MOST_SECONDS = 600.0  # more is a broken or restarted clock
 
 
 class Timeline:
-    """Compares time stamps with what was decoded since the last one that was believed."""
+    """Compares time stamps with what was decoded since the last one that was believed. ``tick``: the seconds of one, if
+    the file says so (asked of every frame it would cost more than all the rest)."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick: Fraction | None) -> None:
+        self._tick = float(tick) if tick else None
         self._expected: float | None = None
 
     def gap(self, frame: Any) -> float:
         """Seconds that are missing in front of ``frame``; 0 where there is no gap to believe."""
         duration = frame.samples / frame.sample_rate
-        if frame.pts is None or not frame.time_base:
+        stamp = frame.pts
+        if stamp is None or self._tick is None:
             self._expected = None if self._expected is None else self._expected + duration
             return 0.0
-        start = float(frame.pts * frame.time_base)
+        start = stamp * self._tick
         missing = 0.0 if self._expected is None else start - self._expected
         believed = _LEAST_SECONDS <= missing <= _MOST_SECONDS
         # Small differences are not forgotten, so that a clock that runs slow is noticed once it is late by enough.
