@@ -2,11 +2,13 @@
 
 Tasks take turns, so a task of one chunk is in the next batch however many chunks another has waiting. Chunks with equal
 options may share a batch, whatever tasks they are of; only a task that has a whole batch waiting does not fill up those
-of the others, who would have to wait for its windows too. At a file's end what is left is shared evenly by the slots:
-8 + 1 windows on two slots take longer than 5 + 4.
+of the others, who would have to wait for its windows too. At a file's end what is left is shared evenly by the slots of
+all workers: 8 + 1 windows on two slots take longer than 5 + 4. Only part of it waits here: by that alone batches would
+shrink long before the end.
 """
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from core.ports import Delivery
 
 LINGER_SECONDS = 0.1  # chunks of a task arrive one after the other; waiting this little fills the first batch
 
-More = Callable[[list[str]], Awaitable[bool]]  # whether any of these tasks has chunks that are not announced yet
+# Chunks of these tasks that nobody has begun, for each slot of all workers; None: more of them are to come.
+Left = Callable[[list[str]], Awaitable[float | None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +39,10 @@ class IntakeClosedError(Exception):
 class Intake:
     """Holds arrivals per task; slots take batches from it."""
 
-    def __init__(self, *, slots: int, batch: int, more: More, linger_seconds: float = LINGER_SECONDS) -> None:
+    def __init__(self, *, slots: int, batch: int, left: Left, linger_seconds: float = LINGER_SECONDS) -> None:
         self._slots = slots
         self._batch = batch
-        self._more = more
+        self._left = left
         self._linger_seconds = linger_seconds
         self._waiting: OrderedDict[str, OrderedDict[int, Arrival]] = OrderedDict()  # next task to serve first
         self._arrived = asyncio.Condition()
@@ -98,15 +101,16 @@ class Intake:
         """A full batch while there is more to come; else an even share of what is left."""
         if self._batch == 1 or len(self) >= self._batch * self._slots:
             return self._batch
-        if await self._more(list(self._waiting)):
-            await self._linger()
-            return self._batch
-        return max(1, min(self._batch, -(-len(self) // self._slots)))
+        left = await self._left(list(self._waiting))
+        share = self._batch if left is None else max(1, min(self._batch, math.ceil(max(left, len(self) / self._slots))))
+        if len(self) < share:
+            await self._linger(share)
+        return share
 
-    async def _linger(self) -> None:
+    async def _linger(self, share: int) -> None:
         try:
             async with asyncio.timeout(self._linger_seconds), self._arrived:
-                await self._arrived.wait_for(lambda: len(self) >= self._batch)
+                await self._arrived.wait_for(lambda: len(self) >= share)
         except TimeoutError:
             pass
 

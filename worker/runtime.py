@@ -80,7 +80,7 @@ class Worker:
         self._options: OrderedDict[str, Options] = OrderedDict()
         self._settling, self._preparing, self._upkeep = Jobs(), Jobs(), Jobs()
         self._progress = Progress(resources, self._upkeep, parallel=settings.use_parallel_transcription)
-        self._intake = Intake(slots=settings.slots, batch=settings.batch, more=self._more)
+        self._intake = Intake(slots=settings.slots, batch=settings.batch, left=self._left)
         crew = Crew(turns=Turns(settings.max_concurrent_jobs), threads=self._threads, progress=self._progress)
         self._preparer = Preparer(context, crew)
         settler = Settler(context, self._progress, self._settling, self._upkeep)
@@ -199,16 +199,18 @@ class Worker:
                 self._options.popitem(last=False)
         return self._options[task_id]
 
-    async def _more(self, task_ids: list[str]) -> bool:
-        """Whether any of these tasks has chunks that are still to come."""
+    async def _left(self, task_ids: list[str]) -> float | None:
+        """How much these tasks have left for each slot of all workers; None: more of one of them is still to come."""
+        left, credit = 0, self._context.credit
         try:
             for task_id in task_ids:
                 task = await self._context.resources.tasks.get(task_id)
-                if task is not None and await self._context.credit.has_more(task):
-                    return True
+                if task is not None and await credit.has_more(task):
+                    return None
+                left += len(await self._context.resources.chunks.queued(task_id))
+            return left / await credit.slots()
         except TransientError:
-            return True
-        return False
+            return None
 
     async def _wind_down(
         self,

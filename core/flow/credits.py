@@ -48,6 +48,10 @@ class Credits:
             return task.max_parallel_workers
         return 2 * max(1, sum(worker.slots * worker.batch for worker in await self._fleet.workers()))
 
+    async def slots(self) -> int:
+        """Of all workers, at least one."""
+        return max(1, sum(worker.slots for worker in await self._fleet.workers()))
+
     async def top_up(self, task: Task, *, cut: int) -> bool:
         """Publish as many of the first ``cut`` chunks as the limit allows.
 

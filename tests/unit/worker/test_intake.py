@@ -30,13 +30,13 @@ def arrival(task_id: str, index: int, options: Options = BASE) -> Arrival:
     return Arrival(task_id=task_id, index=index, options=options, delivery=Delivery())
 
 
-def intake(*, slots: int = 2, batch: int = 4, more: bool = False, linger_seconds: float = 0.0) -> Intake:
-    """An intake whose tasks have, or have not, more chunks to come."""
+def intake(*, slots: int = 2, batch: int = 4, left: float | None = 0, linger_seconds: float = 0.0) -> Intake:
+    """An intake whose tasks have so much left for each slot, or (None) more to come."""
 
-    async def answer(task_ids: list[str]) -> bool:
-        return more
+    async def answer(task_ids: list[str]) -> float | None:
+        return left
 
-    return Intake(slots=slots, batch=batch, more=answer, linger_seconds=linger_seconds)
+    return Intake(slots=slots, batch=batch, left=answer, linger_seconds=linger_seconds)
 
 
 async def filled(taken: Intake, *arrivals: Arrival) -> Intake:
@@ -97,15 +97,22 @@ async def test_what_is_left_at_the_end_is_shared_evenly(waiting: int, first: int
     assert len(await taken.take()) == first
 
 
+@pytest.mark.parametrize(("left", "first"), [(5.0, 4), (3.5, 4), (2.5, 3), (1.5, 2), (0.3, 2)])
+async def test_what_is_left_elsewhere_counts_too(left: float, first: int):
+    """Four wait here, the others in the broker or with other workers: batches do not shrink before their time."""
+    taken = await filled(intake(left=left), *[arrival("a", index) for index in range(4)])
+    assert len(await taken.take()) == first
+
+
 async def test_full_batches_while_there_is_more_to_come():
     """Six waiting of many: the first slot takes four, not three."""
-    taken = await filled(intake(more=True), *[arrival("a", index) for index in range(6)])
+    taken = await filled(intake(left=None), *[arrival("a", index) for index in range(6)])
     assert len(await taken.take()) == 4
 
 
 async def test_a_slot_waits_a_moment_for_a_batch_to_fill():
     """Chunks are announced one after the other: the first does not go alone."""
-    taken = await filled(intake(more=True, linger_seconds=5), arrival("a", 0))
+    taken = await filled(intake(left=None, linger_seconds=5), arrival("a", 0))
     taking = asyncio.create_task(taken.take())
     for index in range(1, 4):
         await asyncio.sleep(0)
@@ -115,7 +122,7 @@ async def test_a_slot_waits_a_moment_for_a_batch_to_fill():
 
 async def test_a_batch_that_does_not_fill_goes_as_it_is():
     """After that moment."""
-    taken = await filled(intake(more=True, linger_seconds=0.01), arrival("a", 0))
+    taken = await filled(intake(left=None, linger_seconds=0.01), arrival("a", 0))
     assert len(await taken.take()) == 1
 
 
