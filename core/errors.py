@@ -85,6 +85,12 @@ class EngineError(TransientError):
     code = "engine_failed"
 
 
+class EngineMemoryError(EngineError):
+    """Memory does not suffice for one window, also after batches were made smaller."""
+
+    code = "engine_out_of_memory"
+
+
 class EngineCancelledError(ParascribeError):
     """The engine stopped between two steps because nobody wants the result any more."""
 

@@ -47,11 +47,16 @@ class Retirement:
         self._chunks += chunks
         self._look()
 
-    def _look(self) -> None:
-        reason = self._reason() if self._chunks and not self.due.is_set() else None
-        if reason is not None:
+    def now(self, reason: str) -> None:
+        """Whatever the limits are: a process that is started anew may do better."""
+        if not self.due.is_set():
             log.info("worker retires", reason=reason, chunks=self._chunks)
             self.due.set()
+
+    def _look(self) -> None:
+        reason = self._reason() if self._chunks else None
+        if reason is not None:
+            self.now(reason)
 
     def _reason(self) -> str | None:
         if self._most_chunks and self._chunks >= self._most_chunks:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
-from core.errors import EngineCancelledError, ParascribeError, TransientError
+from core.errors import EngineCancelledError, EngineMemoryError, ParascribeError, TransientError
 from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
 from core.niceness import give_way
 from core.ports import Engine
@@ -196,6 +196,8 @@ class Slots:
         if len(batch.work) == 1:
             arrival, chunk, _ = batch.work[0]
             self._settler.give_up(arrival, chunk, error)
+            if isinstance(error, EngineMemoryError):
+                self._retirement.now(error.message)
             return
         for one in batch.work:
             await self._transcribe(Batch(options=batch.options, work=[one]))

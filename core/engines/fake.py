@@ -10,7 +10,7 @@ import numpy as np
 
 from core.engines.fake_spec import FakeSpec, Hang, parse_spec
 from core.engines.journal import Journal
-from core.errors import EngineCancelledError, EngineError
+from core.errors import EngineCancelledError, EngineError, EngineMemoryError
 from core.models import SAMPLE_RATE, Language, Options, Pcm, Segment, Window, WindowResult, Word
 from core.ports import never
 
@@ -86,6 +86,8 @@ class FakeEngine:
             bytes(bytearray(b"x") * (spec.hoard.megabytes << 20))
         if spec.hang and spec.hang.hits(digest, earlier):
             _hang(spec.hang, cancelled)
+        if spec.exhaust and spec.exhaust.hits(digest, earlier):
+            raise EngineMemoryError(f"The fake engine was told to find no memory for window {digest[:12]}.")
         if spec.fail and spec.fail.hits(digest, earlier):
             raise EngineError(f"The fake engine was told to fail on window {digest[:12]}.")
 

@@ -60,6 +60,7 @@ class FakeSpec(_Strict):
     load_seconds: float = Field(default=0.0, ge=0)
     journal: Path | None = None  # one line for each attempt at a window: process id, SHA-256 of the PCM
     fail: Trouble | None = None
+    exhaust: Trouble | None = None  # memory does not suffice
     crash: Crash | None = None
     hang: Hang | None = None
     hoard: Hoard | None = None
@@ -70,7 +71,10 @@ class FakeSpec(_Strict):
     @property
     def counts(self) -> bool:
         """Whether earlier attempts have to be known."""
-        return any(trouble and trouble.times is not None for trouble in (self.fail, self.crash, self.hang, self.hoard))
+        return any(
+            trouble and trouble.times is not None
+            for trouble in (self.fail, self.exhaust, self.crash, self.hang, self.hoard)
+        )
 
 
 def parse_spec(text: str) -> FakeSpec:

@@ -15,6 +15,7 @@ import numpy as np
 from core.engines.agreement import agree
 from core.engines.alignment import TimedWord, words_of
 from core.engines.backend import Backend
+from core.engines.memory import Halving
 from core.engines.pauses import correct, find_pauses
 from core.engines.quality import Attempt, Search, flags, settle
 from core.engines.segmenting import segments_of
@@ -34,6 +35,7 @@ class FasterWhisperEngine:
         self._name = name
         self._lock = threading.Lock()
         self._backend: Backend | None = None
+        self._halving = Halving()
 
     def load(self) -> None:
         """Bring the model into memory. Raises ``EngineError`` where the files or the device are refused."""
@@ -62,10 +64,10 @@ class FasterWhisperEngine:
         audible = [index for index, window in enumerate(windows) if _audible(window.pcm)]
         with _translated("Transcribing failed"):
             backend.book.start(options)  # wrong options are told even where there is nothing to hear
-            if audible:
-                batch = _Batch(backend, [windows[index].pcm for index in audible], options, cancelled)
-                for index, result in zip(audible, batch.results(), strict=True):
-                    results[index] = result
+            heard = [windows[index].pcm for index in audible]
+            done = self._halving.run(lambda some: _Batch(backend, some, options, cancelled).results(), heard)
+            for index, result in zip(audible, done, strict=True):
+                results[index] = result
         return results
 
     def _loaded(self) -> Backend:

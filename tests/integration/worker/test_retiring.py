@@ -48,6 +48,21 @@ async def test_a_worker_retires_after_so_many_chunks(resources, settings, tmp_pa
     assert len(journal.read_text().splitlines()) == len(await chunks_of(resources, task_id))
 
 
+async def test_a_worker_without_memory_for_a_window_ends_in_order(resources, settings, tmp_path):
+    """With 0: memory that something holds on to is free in the next process, which does what this one could not."""
+    told = {"fake_engine": json.dumps({"exhaust": {"times": 1}, "journal": str(tmp_path / "journal")})}
+    task_id = await put_task(resources, settings, wav(speech(8)))
+    async with worker_process(settings, tmp_path, **told) as worker:
+        assert await until(lambda: _state(resources, task_id, worker), lambda state: state[1] is not None) == (
+            TaskStatus.PROCESSING,
+            0,
+        )
+        assert worker.said("worker retires")
+    async with worker_process(settings, tmp_path, **told):
+        assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
+    assert {chunk.attempts for chunk in await chunks_of(resources, task_id)} == {2}
+
+
 async def _state(resources, task_id, worker):
     return (await resources.tasks.get(task_id)).status, worker.process.returncode
 
@@ -101,7 +116,7 @@ async def test_a_hang_is_judged_by_the_measured_speed(resources, settings, tmp_p
 async def test_finding_the_language_has_a_deadline(resources, settings, tmp_path):
     """An engine that hangs in it costs the process and one attempt, and the task is prepared by the next worker."""
     hang = json.dumps({"detect_hang_seconds": 3600})
-    task_id = await put_task(resources, settings, wav(speech(20)))
+    task_id = await put_task(resources, settings, wav(speech(8)))
     async with worker_process(settings, tmp_path, fake_engine=hang, batch_deadline_seconds=1) as worker:
         assert (await worker.end(seconds=60))[0] == EXIT_HUNG
     async with worker_process(settings, tmp_path):
