@@ -60,7 +60,7 @@ async def test_a_worker_without_memory_for_a_window_ends_in_order(resources, set
         assert worker.said("worker retires")
     async with worker_process(settings, tmp_path, **told):
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
-    assert {chunk.attempts for chunk in await chunks_of(resources, task_id)} == {2}
+    assert max(chunk.attempts for chunk in await chunks_of(resources, task_id)) == 2
 
 
 async def _state(resources, task_id, worker):
