@@ -1,7 +1,8 @@
 """The engine and nothing else, in a process of its own: windows from memory, two threads, the batches of a worker.
 
 `python -m benchmarks.engine_alone FOLDER` reads the windows that :func:`save` left there, loads the model that the
-settings name, warms up, and prints one JSON object: seconds and processor seconds that the windows took.
+settings name, warms up, says ``ready`` and waits for a line. Then it prints one JSON object: when it began and ended by
+the clock, and the processor seconds that the windows took.
 """
 
 import json
@@ -28,11 +29,17 @@ LANGUAGE = "en"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solo:
-    """What it took. ``texts``: of the windows, in order."""
+    """What it took. ``began`` and ``ended``: seconds since 1970; ``texts``: of the windows, in order."""
 
-    wall_seconds: float
+    began: float
+    ended: float
     cpu_seconds: float
     texts: list[str]
+
+    @property
+    def wall_seconds(self) -> float:
+        """From the first window to the last."""
+        return self.ended - self.began
 
 
 class Line:
@@ -58,6 +65,8 @@ def main() -> None:
     engine = build_engine(settings, settings.default_whisper_model)
     engine.load()
     transcribe(engine, windows[: settings.slots], settings)
+    print("ready", flush=True)
+    sys.stdin.readline()
     print(json.dumps(asdict(transcribe(engine, windows, settings))), flush=True)
     os._exit(0)  # nothing here is worth an orderly end
 
@@ -76,12 +85,12 @@ def transcribe(engine: Engine, windows: Sequence[Pcm], settings: Settings) -> So
                 texts[index] = result.text
 
     threads = [threading.Thread(target=work) for _ in range(settings.slots)]
-    wall, cpu = time.monotonic(), time.process_time()
+    began, cpu = time.time(), time.process_time()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return Solo(wall_seconds=time.monotonic() - wall, cpu_seconds=time.process_time() - cpu, texts=texts)
+    return Solo(began=began, ended=time.time(), cpu_seconds=time.process_time() - cpu, texts=texts)
 
 
 def save(folder: Path, windows: Sequence[Pcm]) -> None:

@@ -4,23 +4,24 @@
 
 The product: API, worker, RabbitMQ and database as separate processes; the time from the first byte of the upload to the
 end of the task. The engine: the same windows, cut before and held in memory, on as many threads as the worker has
-slots, in a process with nothing else in it. The two take turns, each with the machine for itself, and a run of the
-product is compared with the mean of the engine's runs before and after it: a machine whose speed drifts would tell of
-that instead. ``overhead_percent`` of the summary is the median of the turns. ``cpu_seconds`` says where the difference
-goes.
+slots, in a process with nothing else in it. The two run at the same time, but never at the same moment: a second the
+one, a second the other, and while one of them runs all processes of the other are stopped, so each has the machine for
+itself. What counts is the time in which it ran. A machine whose speed drifts is as fast for both.
+``overhead_percent`` of the summary is the median of the turns. ``cpu_seconds`` says where the difference goes.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,6 +30,7 @@ import psutil
 
 from benchmarks.ending import end_in_order
 from benchmarks.engine_alone import LANGUAGE, Solo, save
+from benchmarks.private.alternation import Side, alternating
 from benchmarks.private.fleet import Fleet, Shape, running_fleet
 from benchmarks.private.ground import Ground, standing
 from benchmarks.private.processes import environment
@@ -52,21 +54,11 @@ class Whole:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
-    """The product between two runs of the engine."""
+    """Both, beside each other. ``engine_seconds``: those in which the engine ran."""
 
     product: Whole
-    before: Solo
-    after: Solo
-
-    @property
-    def engine_seconds(self) -> float:
-        """Of the engine alone, as fast as the machine was meanwhile."""
-        return (self.before.wall_seconds + self.after.wall_seconds) / 2
-
-    @property
-    def engine_cpu_seconds(self) -> float:
-        """Likewise."""
-        return (self.before.cpu_seconds + self.after.cpu_seconds) / 2
+    engine: Solo
+    engine_seconds: float
 
     @property
     def overhead_percent(self) -> float:
@@ -81,7 +73,7 @@ class Turn:
             "engine_seconds": round(self.engine_seconds, 4),
             "overhead_percent": round(self.overhead_percent, 2),
             "product_cpu_seconds": {name: round(value, 2) for name, value in self.product.cpu_seconds.items()},
-            "engine_cpu_seconds": round(self.engine_cpu_seconds, 2),
+            "engine_cpu_seconds": round(self.engine.cpu_seconds, 2),
         }
 
 
@@ -102,14 +94,9 @@ def main() -> None:
 
 def measure(recording: Recording, repeat: int, folder: Path, settings: Mapping[str, object]) -> Iterator[Turn]:
     """Both ways, ``repeat`` times."""
-    windows = asyncio.run(windows_of(recording.path))
-    save(folder, windows)
-    before = _alone(folder, settings)
+    save(folder, asyncio.run(windows_of(recording.path)))
     for _ in range(repeat):
-        product = asyncio.run(_product(recording.path, folder, settings))
-        after = _alone(folder, settings)
-        yield Turn(product=product, before=before, after=after)
-        before = after
+        yield asyncio.run(_turn(recording.path, folder, settings))
 
 
 def summarise(turns: list[Turn], recording: Recording) -> dict[str, Any]:
@@ -122,46 +109,75 @@ def summarise(turns: list[Turn], recording: Recording) -> dict[str, Any]:
         "audio_seconds": round(recording.seconds, 1),
         "cores": usable_cores(),
         "slots": SLOTS,
-        "windows": len(turns[0].before.texts),
+        "windows": len(turns[0].engine.texts),
         "product_seconds": round(product, 4),
         "engine_seconds": round(engine, 4),
         "overhead_percent": round(median(turn.overhead_percent for turn in turns), 2),
         "product_cpu_seconds": {name: round(value, 2) for name, value in cpu.items()},
-        "engine_cpu_seconds": round(median(turn.engine_cpu_seconds for turn in turns), 2),
+        "engine_cpu_seconds": round(median(turn.engine.cpu_seconds for turn in turns), 2),
         "same_text": all(_same(turn) for turn in turns),
     }
 
 
-def _alone(folder: Path, settings: Mapping[str, object]) -> Solo:
-    command = [sys.executable, "-P", "-m", "benchmarks.engine_alone", str(folder)]
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        command, env=environment(settings, PYTHONPATH=path), cwd=folder, check=True, stdout=subprocess.PIPE
-    )
-    return Solo(**json.loads(done.stdout.splitlines()[-1]))
-
-
-async def _product(audio: Path, folder: Path, settings: Mapping[str, object]) -> Whole:
+async def _turn(audio: Path, folder: Path, settings: Mapping[str, object]) -> Turn:
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        async with standing(Path(name)) as ground:
+        async with standing(Path(name)) as ground, _alone(folder, settings) as engine:
             direct = {"mongo_url": ground.database.url, "rabbitmq_url": ground.rabbit.url}
             shape = Shape(workers=1, settings={**settings, **direct})
             async with running_fleet(ground, shape, "overhead") as fleet:
                 await _through(fleet, WARM_UP)
-                return await _measured(ground, fleet, audio)
+                return await _beside_each_other(ground, fleet, audio, engine)
 
 
-async def _measured(ground: Ground, fleet: Fleet, audio: Path) -> Whole:
+async def _beside_each_other(ground: Ground, fleet: Fleet, audio: Path, engine: Process) -> Turn:
+    side, other = Side(*_roots(ground, fleet).values()), Side(engine.pid)
+    async with alternating(side, other):
+        product, solo = await asyncio.gather(
+            _measured(ground, fleet, audio, side), asyncio.create_task(_finished(engine, other))
+        )
+    return Turn(product=product, engine=solo, engine_seconds=other.seconds(solo.began, solo.ended))
+
+
+@contextlib.asynccontextmanager
+async def _alone(folder: Path, settings: Mapping[str, object]) -> AsyncIterator[Process]:
+    """The engine, waiting for the word."""
+    command = [sys.executable, "-P", "-m", "benchmarks.engine_alone", str(folder)]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment(settings, PYTHONPATH=path), cwd=folder, stdin=PIPE, stdout=PIPE, limit=1 << 24
+    )
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n", "the engine did not get ready"
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _finished(engine: Process, side: Side) -> Solo:
+    assert engine.stdin is not None
+    assert engine.stdout is not None
+    engine.stdin.write(b"\n")
+    line = await engine.stdout.readline()
+    side.over.set()
+    return Solo(**json.loads(line))
+
+
+async def _measured(ground: Ground, fleet: Fleet, audio: Path, side: Side) -> Whole:
     before = _cpu(ground, fleet)
-    wall, text = await _through(fleet, audio)
+    began, ended, text = await _through(fleet, audio)
+    side.over.set()
     after = _cpu(ground, fleet)
-    return Whole(wall_seconds=wall, cpu_seconds={name: after[name] - before[name] for name in after}, text=text)
+    cpu = {name: after[name] - before[name] for name in after}
+    return Whole(wall_seconds=side.seconds(began, ended), cpu_seconds=cpu, text=text)
 
 
-async def _through(fleet: Fleet, audio: Path) -> tuple[float, str]:
-    """Seconds from the first byte to the end of the task, and the text."""
+async def _through(fleet: Fleet, audio: Path) -> tuple[float, float, str]:
+    """When the first byte was sent and the task ended, in seconds since 1970, and the text."""
     data = await asyncio.to_thread(audio.read_bytes)
-    began = datetime.now(UTC)
+    began = time.time()
     params = {"filename": audio.name, "language": LANGUAGE}
     answer = await fleet.client.ask("POST", "/api/v1/tasks", content=data, params=params)
     assert answer is not None, "nobody answered"
@@ -173,17 +189,21 @@ async def _through(fleet: Fleet, audio: Path) -> tuple[float, str]:
         await asyncio.sleep(1.0)  # a poll costs the service milliseconds; the end is read from the task itself
     assert task["status"] == "completed", task
     transcript = await fleet.client.transcript(task_id)
-    return (datetime.fromisoformat(task["finished_at"]) - began).total_seconds(), transcript["text"]
+    return began, datetime.fromisoformat(task["finished_at"]).timestamp(), transcript["text"]
 
 
-def _cpu(ground: Ground, fleet: Fleet) -> dict[str, float]:
-    roots = {
+def _roots(ground: Ground, fleet: Fleet) -> dict[str, int]:
+    """Who asks comes before who is asked."""
+    return {
         "worker": fleet.workers[0].pid,
         "api": fleet.apis[0].pid,
         "database": ground.database_process.pid,
         "broker": ground.rabbit.pid or 0,
     }
-    return {name: _cpu_of(pid) for name, pid in roots.items()}
+
+
+def _cpu(ground: Ground, fleet: Fleet) -> dict[str, float]:
+    return {name: _cpu_of(pid) for name, pid in _roots(ground, fleet).items()}
 
 
 def _cpu_of(pid: int) -> float:
@@ -194,7 +214,7 @@ def _cpu_of(pid: int) -> float:
 
 
 def _same(turn: Turn) -> bool:
-    return " ".join(turn.product.text.split()) == " ".join(" ".join(turn.before.texts).split())
+    return " ".join(turn.product.text.split()) == " ".join(" ".join(turn.engine.texts).split())
 
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:
@@ -210,7 +230,7 @@ def _sentence(turn: Turn) -> str:
     cpu = ", ".join(f"{name} {value:.1f}" for name, value in turn.product.cpu_seconds.items())
     return (
         f"product {turn.product.wall_seconds:7.1f} s   engine alone {turn.engine_seconds:7.1f} s   "
-        f"{turn.overhead_percent:+5.1f} %   (processor seconds: {cpu}; engine alone {turn.engine_cpu_seconds:.1f})"
+        f"{turn.overhead_percent:+5.1f} %   (processor seconds: {cpu}; engine alone {turn.engine.cpu_seconds:.1f})"
     )
 
 
