@@ -8,7 +8,9 @@ shrink long before the end.
 """
 
 import asyncio
+import contextlib
 import math
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from dataclasses import dataclass
 from core.models import Options
 from core.ports import Delivery
 
-LINGER_SECONDS = 0.1  # chunks of a task arrive one after the other; waiting this little fills the first batch
+LINGER_SECONDS = 0.3  # chunks of a task arrive one after the other; waiting this little fills the first batch
+LOOKS = 6  # in that time, whether there is still more to come: a short file is cut by then, and need not wait
 
 # Chunks of these tasks that nobody has begun, for each slot of all workers; None: more of them are to come.
 Left = Callable[[list[str]], Awaitable[float | None]]
@@ -98,21 +101,26 @@ class Intake:
         return everything
 
     async def _share(self) -> int:
-        """A full batch while there is more to come; else an even share of what is left."""
+        """A full batch while there is more to come; else an even share of what is left. Waits a moment for as many."""
+        patience = time.monotonic() + self._linger_seconds
+        while True:
+            share = await self._fair_share()
+            if len(self) >= share or time.monotonic() >= patience:
+                return share
+            await self._linger(share, self._linger_seconds / LOOKS)
+
+    async def _fair_share(self) -> int:
         if self._batch == 1 or len(self) >= self._batch * self._slots:
             return self._batch
         left = await self._left(list(self._waiting))
-        share = self._batch if left is None else max(1, min(self._batch, math.ceil(max(left, len(self) / self._slots))))
-        if len(self) < share:
-            await self._linger(share)
-        return share
+        if left is None:
+            return self._batch
+        return max(1, min(self._batch, math.ceil(max(left, len(self) / self._slots))))
 
-    async def _linger(self, share: int) -> None:
-        try:
-            async with asyncio.timeout(self._linger_seconds), self._arrived:
+    async def _linger(self, share: int, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._arrived:
                 await self._arrived.wait_for(lambda: len(self) >= share)
-        except TimeoutError:
-            pass
 
     def _pick(self, size: int) -> list[Arrival]:
         batch: list[Arrival] = []

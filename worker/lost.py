@@ -67,10 +67,10 @@ class LostWork:
         if task.id not in self._hands.tasks:
             self._note(Queue.TASKS, Message(task_id=task.id), task.fence)
 
-    async def chunks(self, task: Task) -> None:
+    def chunks(self, task: Task, announced: Iterable[int]) -> None:
         """The task's chunks that are announced, and that nobody has claimed."""
         held = self._hands.chunks
-        for index in sorted(await self._context.resources.chunks.queued(task.id)):
+        for index in sorted(announced):
             if (task.id, index) not in held:
                 self._note(Queue.CHUNKS, Message(task_id=task.id, chunk=index), index)
 

@@ -126,21 +126,21 @@ class Sweeper:
         self._lost.task(task)
 
     async def _chunks(self, task: Task, listed: set[str]) -> None:
-        for chunk in await self._resources.chunks.running(task.id):
+        at_work = await self._resources.chunks.at_work(task.id)
+        for chunk in (chunk for chunk in at_work if chunk.state is ChunkState.RUNNING):
             name = (task.id, chunk.cut.index)
             abandoned = self._abandoned(chunk.owner, listed, in_hand=name in self._hands.chunks)
             if abandoned and self._unchanged(name, chunk.fence, self._context.settings.dead_after_seconds):
                 await free_chunk(self._context, chunk, Cause.OUTSIDE)
-        await self._lost.chunks(task)
-        await self._continue(task)
+        self._lost.chunks(task, [chunk.cut.index for chunk in at_work if chunk.state is ChunkState.QUEUED])
+        await self._continue(task, len(at_work))
 
     def _abandoned(self, owner: str | None, listed: set[str], *, in_hand: bool) -> bool:
         """Owned by nobody alive; or by us, who know nothing of it: a write whose answer an outage swallowed."""
         return owner not in listed or (owner == self._context.worker_id and not in_hand)
 
-    async def _continue(self, task: Task) -> None:
-        """Hand on credits that were lost, and end a task whose last chunk has ended."""
-        out = await self._resources.chunks.out(task.id)
+    async def _continue(self, task: Task, out: int) -> None:
+        """Hand on credits that were lost, and end a task whose last chunk has ended. ``out``: chunks at work."""
         tally = None if out else await self._resources.chunks.tally(task.id)
         if tally is not None and task.prepared and not tally.count(ChunkState.PENDING):
             self._progress.note(task.id)

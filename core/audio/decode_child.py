@@ -32,6 +32,7 @@ from core.audio.timeline import Timeline
 from core.audio.wire import FRAME_HEADER, PCM_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
+_PACKET_BYTES = 16_384  # of a WAV file; else they are of 2 KiB, and of 64 KiB they are slower again
 _MAX_READ_ERRORS = 64  # in a row
 
 
@@ -131,7 +132,7 @@ def _options(lists: Sequence[str]) -> dict[str, str]:
         "codecs": {"codec_whitelist": ",".join(sorted(CODECS))},
         "protocols": {"protocol_whitelist": "none"},  # no protocol has this name; an empty list would mean all
     }
-    options = {"max_streams": str(MAX_STREAMS), "threads": "1"}
+    options = {"max_streams": str(MAX_STREAMS), "threads": "1", "max_size": str(_PACKET_BYTES)}
     for name in lists:
         options |= by_list.get(name, {})
     return options

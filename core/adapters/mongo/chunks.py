@@ -215,10 +215,10 @@ class ChunkStore:
             documents = await self._chunks.find({"owner": owner, "state": "running"}).to_list()
         return [chunk_value(document) for document in documents]
 
-    async def running(self, task_id: str) -> list[Chunk]:
-        """The task's chunks that somebody runs."""
+    async def at_work(self, task_id: str) -> list[Chunk]:
+        """The task's chunks that are announced or that somebody runs."""
         with guarded():
-            documents = await self._chunks.find({"task": task_id, "state": "running"}).to_list()
+            documents = await self._chunks.find({"task": task_id, "state": {"$in": OUT}}).to_list()
         return [chunk_value(document) for document in documents]
 
     # --- the whole task
