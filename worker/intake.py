@@ -2,14 +2,13 @@
 
 Tasks take turns, so a task of one chunk is in the next batch however many chunks another has waiting. Chunks with equal
 options may share a batch, whatever tasks they are of; only a task that has a whole batch waiting does not fill up those
-of the others, who would have to wait for its windows too. At a file's end what is left is shared evenly by the slots of
-all workers: 8 + 1 windows on two slots take longer than 5 + 4. Only part of it waits here: by that alone batches would
-shrink long before the end.
+of the others, who would have to wait for its windows too. At a file's end what is left is shared by the slots of all
+workers so that they end together: :mod:`worker.shares`. Only part of it waits here: by that alone batches would shrink
+long before the end.
 """
 
 import asyncio
 import contextlib
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 
 from core.models import Options
 from core.ports import Delivery
+from worker.shares import LARGEST, UnderWay, fair_share
 
 LINGER_SECONDS = 0.3  # chunks of a task arrive one after the other; waiting this little fills the first batch
 LOOKS = 6  # in that time, whether there is still more to come: a short file is cut by then, and need not wait
@@ -52,6 +52,7 @@ class Intake:
         self._taking = asyncio.Lock()
         self._taken: set[tuple[str, int]] = set()
         self._closed = False
+        self._under_way = UnderWay(slots)
         self._few_served = False  # whether the last batch was of tasks with few chunks waiting
 
     def __len__(self) -> int:
@@ -85,11 +86,13 @@ class Intake:
                 raise IntakeClosedError
             batch = self._pick(await self._share())
         self._taken.update((arrival.task_id, arrival.index) for arrival in batch)
+        self._under_way.begin(id(batch), len(batch))
         return batch
 
     def done(self, batch: list[Arrival]) -> None:
         """A slot has ended with a batch."""
         self._taken.difference_update((arrival.task_id, arrival.index) for arrival in batch)
+        self._under_way.end(id(batch))
 
     async def close(self) -> list[Arrival]:
         """Give out no further batch. What waits is returned, to be given back."""
@@ -110,12 +113,12 @@ class Intake:
             await self._linger(share, self._linger_seconds / LOOKS)
 
     async def _fair_share(self) -> int:
-        if self._batch == 1 or len(self) >= self._batch * self._slots:
+        if self._batch == 1 or len(self) > LARGEST * self._batch * self._slots:
             return self._batch
         left = await self._left(list(self._waiting))
         if left is None:
             return self._batch
-        return max(1, min(self._batch, math.ceil(max(left, len(self) / self._slots))))
+        return fair_share(max(left * self._slots, len(self)), self._under_way.others, self._batch)
 
     async def _linger(self, share: int, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

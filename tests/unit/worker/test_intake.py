@@ -59,7 +59,7 @@ async def test_tasks_take_turns_within_a_batch():
 
 async def test_a_short_task_is_in_the_next_batch_and_need_not_wait_for_windows_of_a_long_one():
     """Though the long one was there first; what is short shares a batch."""
-    taken = await filled(intake(), *[arrival("long", index) for index in range(10)])
+    taken = await filled(intake(), *[arrival("long", index) for index in range(20)])
     assert names(await taken.take()) == [("long", index) for index in range(4)]
     await filled(taken, arrival("short", 0), arrival("note", 0))
     assert names(await taken.take()) == [("short", 0), ("note", 0)]
@@ -90,14 +90,16 @@ async def test_only_equal_options_share_a_batch():
     assert names(await taken.take()) == [("b", 0)]
 
 
-@pytest.mark.parametrize(("waiting", "first"), [(9, 4), (8, 4), (7, 4), (6, 3), (5, 3), (3, 2), (2, 1), (1, 1)])
+@pytest.mark.parametrize(
+    ("waiting", "first"), [(13, 4), (12, 6), (9, 5), (8, 4), (7, 4), (6, 3), (5, 3), (3, 2), (2, 1), (1, 1)]
+)
 async def test_what_is_left_at_the_end_is_shared_evenly(waiting: int, first: int):
     """Two slots, batches of four, nothing more to come."""
     taken = await filled(intake(), *[arrival("a", index) for index in range(waiting)])
     assert len(await taken.take()) == first
 
 
-@pytest.mark.parametrize(("left", "first"), [(5.0, 4), (3.5, 4), (2.5, 3), (1.5, 2), (0.3, 2)])
+@pytest.mark.parametrize(("left", "first"), [(7.0, 4), (4.0, 4), (3.5, 4), (2.5, 3), (1.5, 2), (0.3, 2)])
 async def test_what_is_left_elsewhere_counts_too(left: float, first: int):
     """Four wait here, the others in the broker or with other workers: batches do not shrink before their time."""
     taken = await filled(intake(left=left), *[arrival("a", index) for index in range(4)])

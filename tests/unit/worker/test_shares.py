@@ -1,0 +1,63 @@
+"""How a file's end is shared."""
+
+import pytest
+
+from worker.shares import UnderWay, fair_share
+
+
+@pytest.mark.parametrize(
+    ("left", "busy", "share"),
+    [
+        (100, [0], 4),
+        (12, [0], 6),
+        (9, [0], 5),
+        (1, [0], 1),
+        (4, [5], 4),  # the other has enough to do: no crumbs
+        (10, [0.7], 5),
+        (5, [4.3], 5),
+        (10, [], 4),
+        (6, [], 6),
+        (16, [0, 0, 0], 4),
+        (6, [4, 4, 0], 3),
+        (0.3, [0], 1),
+    ],
+)
+def test_all_slots_end_together(left: float, busy: list[float], share: int) -> None:
+    """Batches of four; up to six where that spares a crumb."""
+    assert fair_share(left, busy, 4) == share
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+@pytest.mark.parametrize("windows", range(1, 60))
+def test_nobody_is_left_waiting_for_long(slots: int, windows: int) -> None:
+    """Slots that take turns by it end within a window of what a perfect division would take."""
+    ends, left = [0.0] * slots, windows
+    while left:
+        slot = ends.index(min(ends))
+        others = [max(0.0, end - ends[slot]) for at, end in enumerate(ends) if at != slot]
+        taken = min(left, fair_share(left, others, 4))
+        ends[slot] += taken
+        left -= taken
+    assert max(ends) <= windows / slots + 1
+
+
+def test_what_is_under_way_is_known_by_the_time_that_windows_take() -> None:
+    """Two seconds a window: after three seconds a batch of four has two and a half to go."""
+    now = [0.0]
+    under_way = UnderWay(3, clock=lambda: now[0])
+    under_way.begin("a", 4)
+    assert under_way.others == [4.0, 0.0]
+    now[0] = 8.0
+    under_way.end("a")
+    under_way.begin("b", 4)
+    now[0] = 11.0
+    assert under_way.others == [2.5, 0.0]
+    now[0] = 99.0
+    assert under_way.others == [0.0, 0.0]
+
+
+def test_a_single_slot_has_no_others() -> None:
+    """Whatever it is busy with."""
+    under_way = UnderWay(1)
+    under_way.begin("a", 4)
+    assert under_way.others == []

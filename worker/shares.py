@@ -1,0 +1,54 @@
+"""How much of a file's end one slot takes, so that all slots end together and none of them with a crumb.
+
+Windows that are transcribed together take less time than one after the other: what is left is not dealt out one by one.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+LARGEST = 1.5  # batches: rather one that is larger than the usual than a crumb after it
+_WEIGHT = 0.3  # of the newest batch in the estimate of a window's time
+
+
+def fair_share(left: float, busy: Sequence[float], batch: int) -> int:
+    """How many of ``left`` windows a free slot takes, while each of the others works on so many windows yet.
+
+    ``busy``: of the other slots, 0 for one that is free as well. A full batch while there is more than that for all.
+    """
+    level, filled = left, 0.0
+    for count, windows in enumerate(sorted(busy), start=2):
+        if windows >= level:
+            break
+        filled += windows
+        level = (left + filled) / count  # where all of these end if they share what is left
+    return batch if level > LARGEST * batch else max(1, int(level + 0.5))
+
+
+class UnderWay:
+    """What the slots are busy with, and how far they should be."""
+
+    def __init__(self, slots: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._batches: dict[object, tuple[int, float]] = {}
+        self._seconds_per_window: float | None = None
+
+    def begin(self, name: object, windows: int) -> None:
+        """A slot has taken a batch."""
+        self._batches[name] = windows, self._clock()
+
+    def end(self, name: object) -> None:
+        """And is free again."""
+        windows, began = self._batches.pop(name)
+        seconds, before = (self._clock() - began) / windows, self._seconds_per_window
+        self._seconds_per_window = seconds if before is None else before + _WEIGHT * (seconds - before)
+
+    @property
+    def others(self) -> list[float]:
+        """Windows that each slot but one has yet to do; 0 for a free one."""
+        left = [self._left(*batch) for batch in self._batches.values()]
+        return [*left, *[0.0] * self._slots][: self._slots - 1]
+
+    def _left(self, windows: int, began: float) -> float:
+        pace = self._seconds_per_window
+        return float(windows) if not pace else max(0.0, windows - (self._clock() - began) / pace)
