@@ -4,9 +4,9 @@
 
 The product: API, worker, RabbitMQ and database as separate processes; the time from the first byte of the upload to the
 end of the task. The engine: the same windows, cut before and held in memory, on as many threads as the worker has
-slots, in a process with nothing else in it. The two run at the same time, but never at the same moment: three seconds
-the one, three seconds the other, and while one of them runs all processes of the other are stopped, so each has the
-machine for itself. What counts is the time in which it ran. A machine whose speed drifts is as fast for both.
+slots, in a process with nothing else in it. The two run at the same time, but never at the same moment: for a second
+and a half the one, then as long the other, and while one of them runs all processes of the other are stopped, so each
+has the machine for itself. What counts is the time in which it ran. A machine whose speed drifts is as fast for both.
 ``overhead_percent`` of the summary is the median of the turns. ``cpu_seconds`` says where the difference goes.
 """
 

@@ -1,4 +1,4 @@
-"""Two that take turns at the machine, some seconds each: whatever its speed is just now, both have it.
+"""Two that take turns at the machine, a moment each: whatever its speed is just now, both have it.
 
 A machine that it shares with strangers is a tenth faster or slower from one minute to the next. One after the other,
 two things that take a minute each could not be told apart any closer.
@@ -13,7 +13,7 @@ import psutil
 
 from core.cancelling import cancel_all
 
-SLICE_SECONDS = 3.0
+SLICE_SECONDS = 1.5  # shorter than any deadline in the product: what is stopped must not take that for an outage
 
 
 class Side:

@@ -87,8 +87,11 @@ class ChunkStore:
         return bool(await self._announce(task_id, ready))
 
     async def has_pending(self, task_id: str, start: int, stop: int) -> bool:
-        """Whether a chunk in ``[start, stop)`` waits to be announced; looks at the first few only."""
-        return bool(await self._ready(task_id, range(start, min(start + BLOCK, stop))))
+        """Whether a chunk in ``[start, stop)`` waits to be announced."""
+        for low in range(start, stop, BLOCK):
+            if await self._ready(task_id, range(low, min(low + BLOCK, stop))):
+                return True
+        return False
 
     async def out(self, task_id: str) -> int:
         """How many chunks of the task are announced or running."""

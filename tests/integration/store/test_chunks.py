@@ -149,6 +149,14 @@ async def test_the_last_attempt_fails_for_good_and_says_why(chunks):
     assert (await claimed(chunks)).attempts == 1
 
 
+async def test_what_is_pending_is_found_behind_many_that_are_not(chunks):
+    """However far behind: who forgot where to look begins at the start."""
+    await chunks.add("long", cuts(100))
+    assert await chunks.queue_some("long", 0, 100, 99) == [*range(99)]
+    assert await chunks.has_pending("long", 0, 100)
+    assert not await chunks.has_pending("long", 0, 99)
+
+
 async def test_who_was_tried_before_is_suspect(chunks):
     """By a failure, or by several deaths, but not by having been given back in order."""
     names = [("t", index) for index in range(3)]
