@@ -23,6 +23,7 @@ from core.models import Options, Pcm, Window
 from core.niceness import give_way
 from core.ports import Engine
 from worker.heap import keep_heap
+from worker.shares import UnderWay, fair_share
 
 LANGUAGE = "en"
 
@@ -43,18 +44,27 @@ class Solo:
 
 
 class Line:
-    """Windows in order, taken by threads as a worker's slots take them: the last ones are shared evenly."""
+    """Windows in order, taken by threads as a worker's slots take them, also the last ones."""
 
     def __init__(self, windows: Sequence[Pcm], *, batch: int, slots: int) -> None:
         self._left = deque(enumerate(windows))
-        self._batch, self._slots = batch, slots
+        self._batch = batch
+        self._under_way = UnderWay(slots)
         self._lock = threading.Lock()
 
     def take(self) -> list[tuple[int, Pcm]]:
         """The next batch; empty at the end."""
         with self._lock:
-            share = min(self._batch, -(-len(self._left) // self._slots))
-            return [self._left.popleft() for _ in range(share)]
+            share = fair_share(len(self._left), self._under_way.others, self._batch)
+            taken = [self._left.popleft() for _ in range(min(share, len(self._left)))]
+            self._under_way.begin(threading.get_ident(), len(taken))
+            return taken
+
+    def done(self, windows: int, seconds: float) -> None:
+        """The thread that calls this has transcribed its batch."""
+        with self._lock:
+            self._under_way.end(threading.get_ident())
+            self._under_way.note(windows, seconds)
 
 
 def main() -> None:
@@ -80,7 +90,9 @@ def transcribe(engine: Engine, windows: Sequence[Pcm], settings: Settings) -> So
     def work() -> None:
         give_way()
         while batch := line.take():
+            began = time.monotonic()
             results = engine.transcribe([Window(pcm=pcm) for _, pcm in batch], options)
+            line.done(len(batch), time.monotonic() - began)
             for (index, _), result in zip(batch, results, strict=True):
                 texts[index] = result.text
 

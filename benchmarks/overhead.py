@@ -7,6 +7,7 @@ end of the task. The engine: the same windows, cut before and held in memory, on
 slots, in a process with nothing else in it. The two run at the same time, but never at the same moment: for a second
 and a half the one, then as long the other, and while one of them runs all processes of the other are stopped, so each
 has the machine for itself. What counts is the time in which it ran. A machine whose speed drifts is as fast for both.
+(A wait that is under way while its side is stopped costs that side less; waking up costs it some milliseconds more.)
 ``overhead_percent`` of the summary is the median of the turns. ``cpu_seconds`` says where the difference goes.
 """
 
@@ -132,9 +133,7 @@ async def _turn(audio: Path, folder: Path, settings: Mapping[str, object]) -> Tu
 async def _beside_each_other(ground: Ground, fleet: Fleet, audio: Path, engine: Process) -> Turn:
     side, other = Side(*_roots(ground, fleet).values()), Side(engine.pid)
     async with alternating(side, other):
-        product, solo = await asyncio.gather(
-            _measured(ground, fleet, audio, side), asyncio.create_task(_finished(engine, other))
-        )
+        product, solo = await asyncio.gather(_measured(ground, fleet, audio, side), _finished(engine, other))
     return Turn(product=product, engine=solo, engine_seconds=other.seconds(solo.began, solo.ended))
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from core.models import Options
 from core.ports import Delivery
-from worker.shares import LARGEST, UnderWay, fair_share
+from worker.shares import UnderWay, fair_share, largest_batch
 
 LINGER_SECONDS = 0.3  # chunks of a task arrive one after the other; waiting this little fills the first batch
 LOOKS = 6  # in that time, whether there is still more to come: a short file is cut by then, and need not wait
@@ -52,7 +52,7 @@ class Intake:
         self._taking = asyncio.Lock()
         self._taken: set[tuple[str, int]] = set()
         self._closed = False
-        self._under_way = UnderWay(slots)
+        self.under_way = UnderWay(slots)
         self._few_served = False  # whether the last batch was of tasks with few chunks waiting
 
     def __len__(self) -> int:
@@ -63,6 +63,10 @@ class Intake:
         """Task and index of everything that waits here or is in a slot."""
         waiting = {(task_id, index) for task_id, line in self._waiting.items() for index in line}
         return waiting | self._taken
+
+    def taken(self, task_id: str) -> set[int]:
+        """What slots have of a task, claimed or about to be."""
+        return {index for owner, index in self._taken if owner == task_id}
 
     async def put(self, arrival: Arrival) -> None:
         """Take in a delivery; a second one for the same chunk is done with at once."""
@@ -82,17 +86,18 @@ class Intake:
         async with self._taking:
             async with self._arrived:
                 await self._arrived.wait_for(lambda: self._closed or len(self) > 0)
-            if self._closed:
+            share = 0 if self._closed else await self._share()
+            if self._closed:  # before, or while more was waited for
                 raise IntakeClosedError
-            batch = self._pick(await self._share())
+            batch = self._pick(share)
         self._taken.update((arrival.task_id, arrival.index) for arrival in batch)
-        self._under_way.begin(id(batch), len(batch))
+        self.under_way.begin(id(batch), len(batch))
         return batch
 
     def done(self, batch: list[Arrival]) -> None:
         """A slot has ended with a batch."""
         self._taken.difference_update((arrival.task_id, arrival.index) for arrival in batch)
-        self._under_way.end(id(batch))
+        self.under_way.end(id(batch))
 
     async def close(self) -> list[Arrival]:
         """Give out no further batch. What waits is returned, to be given back."""
@@ -108,22 +113,22 @@ class Intake:
         patience = time.monotonic() + self._linger_seconds
         while True:
             share = await self._fair_share()
-            if len(self) >= share or time.monotonic() >= patience:
+            if self._closed or len(self) >= share or time.monotonic() >= patience:
                 return share
             await self._linger(share, self._linger_seconds / LOOKS)
 
     async def _fair_share(self) -> int:
-        if self._batch == 1 or len(self) > LARGEST * self._batch * self._slots:
+        if self._batch == 1 or len(self) > largest_batch(self._batch) * self._slots:
             return self._batch
         left = await self._left(list(self._waiting))
         if left is None:
             return self._batch
-        return fair_share(max(left * self._slots, len(self)), self._under_way.others, self._batch)
+        return fair_share(max(left * self._slots, len(self)), self.under_way.others, self._batch)
 
     async def _linger(self, share: int, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._arrived:
-                await self._arrived.wait_for(lambda: len(self) >= share)
+                await self._arrived.wait_for(lambda: self._closed or len(self) >= share)
 
     def _pick(self, size: int) -> list[Arrival]:
         batch: list[Arrival] = []

@@ -27,7 +27,8 @@ def resident_bytes() -> int:
 
 
 class Retirement:
-    """``due`` is set once the limits of the settings are reached, but never before the first chunk is done."""
+    """``due`` is set once the limits of the settings are reached, but never before the first chunk is done; or at once,
+    where somebody says so."""
 
     def __init__(self, settings: Settings, *, read_memory: Callable[[], int] = resident_bytes) -> None:
         self.due = asyncio.Event()

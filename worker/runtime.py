@@ -33,6 +33,7 @@ from worker.progress import Progress
 from worker.retirement import Retirement
 from worker.runfiles import Cause, RunFile
 from worker.settling import Settler
+from worker.shares import largest_batch
 from worker.slots import Slots
 from worker.sweeper import Sweeper
 from worker.takeover import take_over
@@ -155,12 +156,12 @@ class Worker:
     async def _consume(self) -> list[Callable[[], Awaitable[None]]]:
         """What stops consuming.
 
-        A slot holds its batch until that is settled, and one more batch waits for whichever slot is free first. More
-        would wait here while another worker is idle, and be missing from its share of a long file; less would keep a
-        slot waiting for the broker at every batch.
+        A slot holds its batch, at a file's end a larger one, until that is settled, and one more batch waits for
+        whichever slot is free first. More would wait here while another worker is idle, and be missing from its share
+        of a long file; less would keep a slot waiting for the broker at every batch.
         """
         settings, broker = self._context.settings, self._context.resources.broker
-        chunks = EVERYTHING if broker.volatile else (settings.slots + 1) * settings.batch
+        chunks = EVERYTHING if broker.volatile else settings.slots * largest_batch(settings.batch) + settings.batch
         tasks = settings.max_concurrent_jobs + SHORT_FILES
         return [
             await broker.consume(Queue.CHUNKS, self._arrive, prefetch=chunks),
@@ -205,9 +206,12 @@ class Worker:
         try:
             for task_id in task_ids:
                 task = await self._context.resources.tasks.get(task_id)
+                if task is not None and task.max_parallel_workers is not None:
+                    left += task.max_parallel_workers  # more of them never wait
+                    continue
                 if task is not None and await credit.has_more(task):
                     return None
-                left += len(await self._context.resources.chunks.queued(task_id))
+                left += len(await self._context.resources.chunks.queued(task_id) - self._intake.taken(task_id))
             return left / await credit.slots()
         except TransientError:
             return None

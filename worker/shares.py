@@ -10,6 +10,11 @@ LARGEST = 1.5  # batches: rather one that is larger than the usual than a crumb 
 _WEIGHT = 0.3  # of the newest batch in the estimate of a window's time
 
 
+def largest_batch(batch: int) -> int:
+    """What a slot may take at most, where ``batch`` is the usual size."""
+    return int(LARGEST * batch)
+
+
 def fair_share(left: float, busy: Sequence[float], batch: int) -> int:
     """How many of ``left`` windows a free slot takes, while each of the others works on so many windows yet.
 
@@ -21,11 +26,11 @@ def fair_share(left: float, busy: Sequence[float], batch: int) -> int:
             break
         filled += windows
         level = (left + filled) / count  # where all of these end if they share what is left
-    return batch if level > LARGEST * batch else max(1, int(level + 0.5))
+    return batch if level > largest_batch(batch) else max(1, int(level + 0.5))
 
 
 class UnderWay:
-    """What the slots are busy with, and how far they should be."""
+    """What the slots are busy with, and how far they should be by the time that a window takes."""
 
     def __init__(self, slots: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots = slots
@@ -39,9 +44,12 @@ class UnderWay:
 
     def end(self, name: object) -> None:
         """And is free again."""
-        windows, began = self._batches.pop(name)
-        seconds, before = (self._clock() - began) / windows, self._seconds_per_window
-        self._seconds_per_window = seconds if before is None else before + _WEIGHT * (seconds - before)
+        del self._batches[name]
+
+    def note(self, windows: int, seconds: float) -> None:
+        """So many were transcribed together in so long, with nothing else in between."""
+        each, before = seconds / windows, self._seconds_per_window
+        self._seconds_per_window = each if before is None else before + _WEIGHT * (each - before)
 
     @property
     def others(self) -> list[float]:

@@ -199,7 +199,11 @@ class Slots:
             if isinstance(error, EngineMemoryError):
                 self._retirement.now(error.message)
             return
-        for one in batch.work:
+        for at, one in enumerate(batch.work):
+            if self._retirement.due.is_set():  # the next process begins with what is left
+                left = batch.work[at:]
+                await self._settler.given_back([arrival for arrival, _, _ in left], [chunk for _, chunk, _ in left])
+                return
             await self._transcribe(Batch(options=batch.options, work=[one]))
 
     async def _on_thread(self, batch: Batch) -> list[WindowResult]:
@@ -214,7 +218,9 @@ class Slots:
             names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]
             end_hung_process(self._context.run_file, chunks=names, after_seconds=deadline)
             raise
-        pace.note(model, audio_seconds=batch.seconds, work_seconds=time.monotonic() - began)
+        took = time.monotonic() - began
+        pace.note(model, audio_seconds=batch.seconds, work_seconds=took)
+        self._intake.under_way.note(len(batch.work), took)
         return results
 
 

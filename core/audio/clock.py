@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from core.audio.frames import FRAME_SAMPLES
 from core.audio.packing import OVERLAP
-from core.audio.silero.network import FRAME_SAMPLES
 from core.audio.spans import MIN_PAUSE_FRAMES, MIN_SPEECH_FRAMES, Span, SpanFinder
 from core.models import MAX_WINDOW_SAMPLES, SAMPLE_RATE, Cut
 

@@ -32,7 +32,7 @@ from core.audio.timeline import Timeline
 from core.audio.wire import FRAME_HEADER, PCM_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
-_PACKET_BYTES = 16_384  # of a WAV file; else they are of 2 KiB, and of 64 KiB they are slower again
+_PACKET_BYTES = 16_384  # of a WAV file: libav's own are of 2 KiB, and each costs some Python
 _MAX_READ_ERRORS = 64  # in a row
 
 

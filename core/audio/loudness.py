@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.silero.network import FRAME_SAMPLES
-from core.audio.vad import Probabilities
+from core.audio.frames import FRAME_SAMPLES, Probabilities
 from core.models import Pcm
 
 _SMOOTH_FRAMES = 5  # 160 ms: longer than the closure of a stop, so that a gap between words wins over it

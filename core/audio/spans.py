@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.audio.silero.network import FRAME_SAMPLES
+from core.audio.frames import FRAME_SAMPLES
 
 START_AT = 0.5  # Silero's defaults
 END_BELOW = 0.35

@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 
 from core.audio.clock import ClockPacker
+from core.audio.frames import Probabilities
 from core.audio.loudness import Loudness
 from core.audio.packing import PausePacker
 from core.audio.spans import Span, SpanFinder
 from core.audio.tape import Tape
-from core.audio.vad import Probabilities
 from core.models import Cut, CutPlan, Pcm
 
 Piece = tuple[Cut, Pcm]

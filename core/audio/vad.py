@@ -6,20 +6,19 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from core.audio.silero.judge import judge
-from core.audio.silero.network import CONTEXT, FRAME_SAMPLES, network, new_bench
+from core.audio.frames import CONTEXT, FRAME_SAMPLES, Probabilities
 from core.models import SAMPLE_RATE, Pcm
 
 _SKIP_AFTER = SAMPLE_RATE // FRAME_SAMPLES  # frames of digital silence (1 s) before the network is left out
-
-Probabilities = NDArray[np.float32]  # shape (frames,), 0 to 1, one per FRAME_SAMPLES
 
 
 class StreamingVad:
     """Probability of speech per 512 samples. The result does not depend on how the audio is cut into ``feed`` calls."""
 
     def __init__(self) -> None:
-        self._network, self._bench = network(), new_bench()
+        from core.audio.silero.judge import Detector  # noqa: PLC0415  a compiler: only where audio is cut
+
+        self._detector = Detector()
         self._rest = np.zeros(0, dtype=np.int16)
         self._context = np.zeros(CONTEXT, dtype=np.int16)
         self._zero_run = 0
@@ -48,10 +47,10 @@ class StreamingVad:
         edges = [0, *(np.flatnonzero(np.diff(skipped)) + 1).tolist(), len(skipped)]
         for start, end in pairwise(edges):
             if skipped[start]:
-                self._bench.hidden[:] = self._bench.cell[:] = 0
+                self._detector.forget()
             else:
                 piece = audio[start * FRAME_SAMPLES : end * FRAME_SAMPLES + CONTEXT]
-                judge(self._network, piece, result[start:end], self._bench)
+                self._detector.judge(piece, result[start:end])
         return result
 
     def _skipped(self, rows: Pcm) -> NDArray[np.bool_]:

@@ -36,7 +36,19 @@ def kernel(function: Function) -> Function:
     compiled = njit(nogil=True, error_model="numpy", fastmath={"nnan", "ninf", "nsz"})(function)
     with contextlib.suppress(RuntimeError):  # nowhere to keep it: compiled at every start
         compiled.enable_caching()
+        _keep_if_there_is_room(cast("Any", compiled)._cache)  # noqa: SLF001  it has no other name
     return cast("Function", compiled)
+
+
+def _keep_if_there_is_room(cache: Any) -> None:
+    """Numba lets a full disk fail the call for which it has compiled."""
+    save = cache.save_overload
+
+    def try_to_save(*what: Any) -> None:
+        with contextlib.suppress(OSError):
+            save(*what)
+
+    cache.save_overload = try_to_save
 
 
 TILE = 64  # outputs of one tile

@@ -4,54 +4,71 @@ from typing import Any
 
 import numpy as np
 
+from core.audio.frames import CONTEXT, FRAME_SAMPLES, Probabilities
 from core.audio.silero.network import (
     BINS,
     BLOCK,
     CHANNELS,
-    CONTEXT,
-    FRAME_SAMPLES,
     HOP,
     SPAN,
     SPECTRA,
     WIDTH,
     Bench,
     Network,
+    network,
+    new_bench,
 )
 from core.kernels.bits import LOG2_E, power_of_two
 from core.kernels.floats import dense, dense_row
 from core.kernels.simd import add_up, kernel
+from core.models import Pcm
 
 _END = CONTEXT + FRAME_SAMPLES
 _FULL = np.float32(1 / 32768)
 
 
+class Detector:
+    """The network with the state of one stream."""
+
+    def __init__(self) -> None:
+        self._network, self._bench = network(), new_bench()
+
+    def judge(self, audio: Pcm, found: Probabilities) -> None:
+        """Write probabilities, float32 (frames,), of audio (64 + 512 * frames,): 64 samples of what came before."""
+        judge(self._network, audio, found, self._bench)
+
+    def forget(self) -> None:
+        """As at a stream's beginning."""
+        self._bench.hidden[:] = self._bench.cell[:] = 0
+
+
 @kernel
-def judge(network: Network, audio: Any, found: Any, bench: Bench) -> None:
+def judge(weights: Network, audio: Any, found: Any, bench: Bench) -> None:
     """Probabilities of speech, float32 (frames,), of int16 audio (64 + 512 * frames,); the state goes on."""
     for start in range(0, len(found), BLOCK):
         count = min(BLOCK, len(found) - start)
-        _spectra(network, audio[start * FRAME_SAMPLES :], count, bench)
-        _convolutions(network, count, bench)
+        _spectra(weights, audio[start * FRAME_SAMPLES :], count, bench)
+        _convolutions(weights, count, bench)
         for frame in range(count):
-            found[start + frame] = _step(network, bench.gates[frame], bench)
+            found[start + frame] = _step(weights, bench.gates[frame], bench)
 
 
 @kernel
-def _spectra(network: Network, audio: Any, count: int, bench: Bench) -> None:
+def _spectra(weights: Network, audio: Any, count: int, bench: Bench) -> None:
     """Loudness of every bin: half as many products, since cosines are even and sines odd around the middle."""
     for frame in range(count):
         for spectrum in range(SPECTRA):
             _fold(audio, frame * FRAME_SAMPLES, spectrum * HOP, bench, frame * SPECTRA + spectrum)
     rows = count * SPECTRA
-    dense(bench.even, 0, rows, network.cosines.weights, 0, HOP, network.cosines.bias, bench.real, 0)
-    dense(bench.odd, 0, rows, network.sines.weights, 0, HOP, network.sines.bias, bench.imaginary, 0)
+    dense(bench.even, 0, rows, weights.cosines.weights, 0, HOP, weights.cosines.bias, bench.real, 0)
+    dense(bench.odd, 0, rows, weights.sines.weights, 0, HOP, weights.sines.bias, bench.imaginary, 0)
     products = np.zeros(HOP, np.float32)
     for row in range(rows):
         loud = bench.loud[row // SPECTRA, row % SPECTRA * BINS :]
         real, imaginary = bench.real[row], bench.imaginary[row]
         for each in range(HOP):
             loud[each] = np.sqrt(real[each] * real[each] + imaginary[each] * imaginary[each])
-            products[each] = bench.even[row, each] * network.highest[each]
+            products[each] = bench.even[row, each] * weights.highest[each]
         loud[HOP] = abs(add_up(products, HOP))
 
 
@@ -76,10 +93,10 @@ def _fold(audio: Any, frame: int, start: int, bench: Bench, row: int) -> None:
 
 
 @kernel
-def _convolutions(network: Network, count: int, bench: Bench) -> None:
+def _convolutions(weights: Network, count: int, bench: Bench) -> None:
     """Three taps each, those that fall outside of the frame left out: of the four, two, one and one times that they
     give, the first begins and the last may end with a tap less."""
-    first, second, third, fourth = network.first, network.second, network.third, network.fourth
+    first, second, third, fourth = weights.first, weights.second, weights.third, weights.fourth
     for time in range(SPECTRA):
         begin, end = max(time - 1, 0), min(time + 2, SPECTRA)
         skip = (begin - time + 1) * BINS
@@ -96,7 +113,7 @@ def _convolutions(network: Network, count: int, bench: Bench) -> None:
     width = CHANNELS[2]
     dense(bench.third, 0, count, fourth.weights, width, width, fourth.bias, bench.fourth, 0)
     _cut_off(bench.fourth, count)
-    dense(bench.fourth, 0, count, network.gates.weights, 0, WIDTH, network.gates.bias, bench.gates, 0)
+    dense(bench.fourth, 0, count, weights.gates.weights, 0, WIDTH, weights.gates.bias, bench.gates, 0)
 
 
 @kernel
@@ -108,10 +125,10 @@ def _cut_off(rows: Any, count: int) -> None:
 
 
 @kernel
-def _step(network: Network, gates: Any, bench: Bench) -> Any:
+def _step(weights: Network, gates: Any, bench: Bench) -> Any:
     """One frame through the LSTM. Gates stand in ONNX's order: in, out, forget, new."""
     sums, hidden, cell = bench.sums, bench.hidden, bench.cell
-    dense_row(hidden, network.again.weights, gates, sums)
+    dense_row(hidden, weights.again.weights, gates, sums)
     for each in range(3 * WIDTH):
         sums[each] = _share(sums[each])
     for each in range(WIDTH):
@@ -119,8 +136,8 @@ def _step(network: Network, gates: Any, bench: Bench) -> Any:
         cell[each] = sums[2 * WIDTH + each] * cell[each] + sums[each] * new
         hidden[each] = sums[WIDTH + each] * _turned(cell[each])
     for each in range(WIDTH):
-        sums[each] = max(hidden[each], np.float32(0)) * network.last[each]
-    return _share(add_up(sums, WIDTH) + network.last_bias)
+        sums[each] = max(hidden[each], np.float32(0)) * weights.last[each]
+    return _share(add_up(sums, WIDTH) + weights.last_bias)
 
 
 @kernel

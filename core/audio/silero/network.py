@@ -17,7 +17,6 @@ from core.kernels.floats import F32, TOGETHER, pack
 
 SPAN, HOP = 256, 128  # samples of one spectrum, and from one to the next
 SPECTRA = 4  # of a frame
-FRAME_SAMPLES, CONTEXT = SPECTRA * HOP, 64
 BINS = SPAN // 2 + 1
 CHANNELS = (128, 64, 64, 128)  # of the convolutions
 WIDTH = 128  # of the LSTM
@@ -105,7 +104,7 @@ def network() -> Network:
     path = _asset()
     try:
         return _packed([node for node in read_nodes(path) if node.weights and node.kind in {"Conv", "LSTM"}])
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise ModelNotFoundError(f"The voice detector {path} is not Silero VAD v6: {error}.") from error
 
 

@@ -53,7 +53,7 @@ def test_other_rates_are_resampled_whole(rate: int) -> None:
 
 
 def test_not_much_is_held_back() -> None:
-    """A second of sound, fed in small frames: all but about half a second has come out before the end."""
+    """Four seconds, fed in small frames: all but about half a second has come out before the end."""
     resampler = Resampler(RATE)
     given = frames(tone(4.0, 44_100)[None], kind="fltp", layout="mono", rate=44_100)
     come = sum(len(piece) // 2 for frame in given for piece in resampler.feed(frame))

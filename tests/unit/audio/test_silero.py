@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.audio.frames import CONTEXT, FRAME_SAMPLES
 from core.audio.silero import network as weights
 from core.audio.silero.judge import judge
-from core.audio.silero.network import BLOCK, CONTEXT, FRAME_SAMPLES, Network, network, new_bench
+from core.audio.silero.network import BLOCK, Network, network, new_bench
 from core.audio.silero.onnx import read_nodes
 from core.engines.inference import inference
 from core.errors import ModelNotFoundError

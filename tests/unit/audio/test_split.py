@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.audio.frames import FRAME_SAMPLES, Probabilities
 from core.audio.packing import MAX_PAD, MAX_PAUSE, OVERLAP
-from core.audio.silero.network import FRAME_SAMPLES
 from core.audio.spans import MIN_PAUSE_FRAMES, MIN_SPEECH_FRAMES, Span, SpanFinder
 from core.audio.split import Piece, Splitter
-from core.audio.vad import Probabilities
 from core.models import MAX_WINDOW_SAMPLES, SAMPLE_RATE, CutPlan, Pcm
 
 VAD = CutPlan(strategy="vad")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.audio.silero.network import FRAME_SAMPLES
-from core.audio.vad import Probabilities, StreamingVad
+from core.audio.frames import FRAME_SAMPLES, Probabilities
+from core.audio.vad import StreamingVad
 from core.models import Pcm
 from tests.helpers_audio import clip, noise, silence
 

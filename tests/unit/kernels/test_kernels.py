@@ -95,3 +95,17 @@ def test_powers_of_two_are_close_enough():
     found = np.array([power_of_two(y) for y in exponents])
     np.testing.assert_allclose(found, np.exp2(exponents.astype(np.float64)), rtol=1e-5)
     assert power_of_two(np.float32(LOG2_E)) == pytest.approx(np.e, rel=1e-5)
+
+
+def test_a_full_disk_costs_only_the_keeping():
+    """What was compiled is used all the same."""
+
+    class Cache:
+        def save_overload(self, *_what):
+            raise OSError(28, "No space left on device")
+
+    cache = Cache()
+    with pytest.raises(OSError, match="No space"):
+        cache.save_overload("code")
+    simd._keep_if_there_is_room(cache)
+    cache.save_overload("code")

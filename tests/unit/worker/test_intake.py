@@ -128,6 +128,16 @@ async def test_a_batch_that_does_not_fill_goes_as_it_is():
     assert len(await taken.take()) == 1
 
 
+async def test_who_waits_for_a_batch_to_fill_hears_that_there_is_none():
+    """The worker leaves meanwhile; what waited is given back, and no empty batch is given out."""
+    taken = await filled(intake(left=None, linger_seconds=5), arrival("a", 0))
+    taking = asyncio.create_task(taken.take())
+    await asyncio.sleep(0.05)
+    assert [one.index for one in await taken.close()] == [0]
+    with pytest.raises(IntakeClosedError):
+        await taking
+
+
 async def test_a_doubled_message_is_acknowledged_and_dropped():
     """The chunk is taken once."""
     taken = await filled(intake(), arrival("a", 0))

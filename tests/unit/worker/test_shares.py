@@ -47,10 +47,10 @@ def test_what_is_under_way_is_known_by_the_time_that_windows_take() -> None:
     under_way = UnderWay(3, clock=lambda: now[0])
     under_way.begin("a", 4)
     assert under_way.others == [4.0, 0.0]
-    now[0] = 8.0
     under_way.end("a")
+    under_way.note(4, 8.0)
     under_way.begin("b", 4)
-    now[0] = 11.0
+    now[0] = 3.0
     assert under_way.others == [2.5, 0.0]
     now[0] = 99.0
     assert under_way.others == [0.0, 0.0]
