@@ -13,6 +13,7 @@ from benchmarks.private.fleet import Fleet
 
 PARTS = ".parts"
 POLL_SECONDS = 0.1
+IN_HAND_SECONDS = 1.5  # for messages that workers hold and have only to acknowledge
 
 
 async def look(fleet: Fleet, task_id: str, recording: Recording) -> SeenTask:
@@ -35,11 +36,16 @@ async def look(fleet: Fleet, task_id: str, recording: Recording) -> SeenTask:
 
 
 async def left_over(fleet: Fleet, seconds: float) -> Left:
-    """What is still there when the sweepers have had their time; nothing, it is to be hoped."""
+    """What is still there when the sweepers have had their time; nothing, it is to be hoped.
+
+    Once nothing is left, a moment passes: copies of messages may be in the hands of workers, where nobody can see them,
+    and would come back if those left before they had looked at them.
+    """
     deadline = time.monotonic() + seconds
     while True:
         left = await _left_now(fleet)
         if not check_left(left) or time.monotonic() > deadline:
+            await asyncio.sleep(IN_HAND_SECONDS)
             return left
         await asyncio.sleep(POLL_SECONDS)
 
