@@ -45,7 +45,7 @@ def _compiles(settings: Settings, files: ModelFiles) -> bool:
     """The kernels are made for AVX-512 VNNI; elsewhere they are right, but not fast."""
     if settings.decoder != "auto":
         return settings.decoder == "compiled"
-    from core.kernels.simd import has_vnni  # noqa: PLC0415  heavy: only where a model is loaded
+    from core.kernels.simd import has_vnni  # noqa: PLC0415  brings a compiler
 
     return has_vnni() and _is_plain(files)
 

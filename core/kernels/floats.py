@@ -8,10 +8,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from core.kernels.emitter import FLOAT, FLOATS, VECTOR_BYTES, Emitter, emitted
-from core.kernels.simd import TILE, has_avx512, kernel
+from core.kernels.simd import ROWS, TILE, has_avx512, kernel
 
 F32 = NDArray[np.float32]
-TOGETHER = 4  # rows are worked on in groups of so many
 _FUSED = ("contract",)  # product and sum may be one instruction
 
 
@@ -52,7 +51,7 @@ class _Row(Emitter):
 class _Rows(_Row):
     """As many as there are registers for."""
 
-    rows = TOGETHER if has_avx512() else 1
+    rows = ROWS if has_avx512() else 1
 
 
 _one, _some = emitted(_Row), emitted(_Rows)

@@ -57,8 +57,10 @@ def judge(weights: Network, audio: Any, found: Any, bench: Bench) -> None:
 def _spectra(weights: Network, audio: Any, count: int, bench: Bench) -> None:
     """Loudness of every bin: half as many products, since cosines are even and sines odd around the middle."""
     for frame in range(count):
+        _mirror(audio, frame * FRAME_SAMPLES, bench.padded)
         for spectrum in range(SPECTRA):
-            _fold(audio, frame * FRAME_SAMPLES, spectrum * HOP, bench, frame * SPECTRA + spectrum)
+            row = frame * SPECTRA + spectrum
+            _fold(bench.padded[spectrum * HOP :], bench.even[row], bench.odd[row])
     rows = count * SPECTRA
     dense(bench.even, 0, rows, weights.cosines.weights, 0, HOP, weights.cosines.bias, bench.real, 0)
     dense(bench.odd, 0, rows, weights.sines.weights, 0, HOP, weights.sines.bias, bench.imaginary, 0)
@@ -73,23 +75,22 @@ def _spectra(weights: Network, audio: Any, count: int, bench: Bench) -> None:
 
 
 @kernel
-def _fold(audio: Any, frame: int, start: int, bench: Bench, row: int) -> None:
-    """Sums and differences of what stands equally far from a spectrum's ends. The window's first sample weighs nothing;
-    past the frame's end its last samples come again, backwards."""
-    even, odd = bench.even[row], bench.odd[row]
-    middle = start + SPAN // 2
-    if start + SPAN <= _END:
-        for each in range(HOP):
-            early, late = audio[frame + start + 1 + each], audio[frame + start + SPAN - 1 - each]
-            even[each] = np.float32(np.int32(early) + np.int32(late)) * _FULL
-            odd[each] = np.float32(np.int32(early) - np.int32(late)) * _FULL
-    else:
-        for each in range(HOP):
-            at = start + SPAN - 1 - each
-            early, late = audio[frame + start + 1 + each], audio[frame + (at if at < _END else 2 * _END - 2 - at)]
-            even[each] = np.float32(np.int32(early) + np.int32(late)) * _FULL
-            odd[each] = np.float32(np.int32(early) - np.int32(late)) * _FULL
-    even[HOP - 1] = np.float32(audio[frame + middle]) * _FULL
+def _mirror(audio: Any, start: int, padded: Any) -> None:
+    """A frame and what comes before it; past its end its last samples come again, backwards."""
+    for each in range(_END):
+        padded[each] = np.float32(audio[start + each]) * _FULL
+    for each in range(_END, len(padded)):
+        padded[each] = padded[2 * _END - 2 - each]
+
+
+@kernel
+def _fold(samples: Any, even: Any, odd: Any) -> None:
+    """Sums and differences of what stands equally far from a spectrum's ends. The first sample weighs nothing."""
+    for each in range(HOP):
+        early, late = samples[1 + each], samples[SPAN - 1 - each]
+        even[each] = early + late
+        odd[each] = early - late
+    even[HOP - 1] = samples[HOP]  # the middle is its own counterpart
 
 
 @kernel

@@ -13,14 +13,15 @@ import numpy as np
 
 from core.audio.silero.onnx import Node, read_nodes
 from core.errors import ModelNotFoundError
-from core.kernels.floats import F32, TOGETHER, pack
+from core.kernels.floats import F32, pack
+from core.kernels.simd import ROWS
 
 SPAN, HOP = 256, 128  # samples of one spectrum, and from one to the next
 SPECTRA = 4  # of a frame
 BINS = SPAN // 2 + 1
 CHANNELS = (128, 64, 64, 128)  # of the convolutions
 WIDTH = 128  # of the LSTM
-BLOCK = 16 * TOGETHER  # frames that go through a layer at once
+BLOCK = 16 * ROWS  # frames that go through a layer at once
 
 _SHAPES = [
     [(2 * BINS, 1, SPAN)],
@@ -60,6 +61,7 @@ class Network(NamedTuple):
 class Bench(NamedTuple):
     """Scratch space of one stream, float32, a row for each frame (for spectra: four), and its state."""
 
+    padded: F32  # (640,): the frame in hand and its mirrored end
     even: F32
     odd: F32
     real: F32
@@ -82,6 +84,7 @@ def new_bench() -> Bench:
         return np.zeros((each * BLOCK, width), np.float32)
 
     return Bench(
+        padded=np.zeros((SPECTRA - 1) * HOP + SPAN, np.float32),
         even=rows(HOP, SPECTRA),
         odd=rows(HOP, SPECTRA),
         real=rows(HOP, SPECTRA),
