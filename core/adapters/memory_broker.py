@@ -19,6 +19,12 @@ class _Line:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     consumed: bool = False
 
+    async def filled(self) -> None:
+        """Returns once something waits."""
+        while not self.waiting:
+            self.arrived.clear()
+            await self.arrived.wait()
+
 
 class MemoryDelivery:
     """A message in hand; settling it twice is harmless."""
@@ -62,12 +68,14 @@ class MemoryBroker:
         """Deliver to ``handler`` while fewer than ``prefetch`` deliveries are unsettled."""
         line = self._lines[queue]
         line.consumed = True
-        consumer = asyncio.create_task(self._deliver(line, handler, asyncio.Semaphore(prefetch)))
+        handing = asyncio.Lock()
+        consumer = asyncio.create_task(self._deliver(line, handler, asyncio.Semaphore(prefetch), handing))
         self._consumers.add(consumer)
 
         async def stop() -> None:
             self._consumers.discard(consumer)
-            consumer.cancel()
+            async with handing:  # the handler that runs right now comes to its end
+                consumer.cancel()
             await asyncio.gather(consumer, return_exceptions=True)
 
         return stop
@@ -91,7 +99,7 @@ class MemoryBroker:
         await asyncio.gather(*self._consumers, return_exceptions=True)
         self._consumers.clear()
 
-    async def _deliver(self, line: _Line, handler: Handler, free: asyncio.Semaphore) -> None:
+    async def _deliver(self, line: _Line, handler: Handler, free: asyncio.Semaphore, handing: asyncio.Lock) -> None:
         def settle(message: Message, requeue: bool) -> None:
             if requeue:
                 line.waiting.appendleft(message)
@@ -101,16 +109,9 @@ class MemoryBroker:
         while True:
             await asyncio.sleep(0)  # a consumer that gives everything back (one that leaves) must not keep the loop
             await free.acquire()
-            message = await _take(line, free)
-            await hand_over(MemoryDelivery(message, settle), handler)
-
-
-async def _take(line: _Line, free: asyncio.Semaphore) -> Message:
-    try:
-        while not line.waiting:
-            line.arrived.clear()
-            await line.arrived.wait()
-    except asyncio.CancelledError:
-        free.release()
-        raise
-    return line.waiting.popleft()
+            await line.filled()
+            async with handing:
+                if line.waiting:  # still, or another consumer was quicker
+                    await hand_over(MemoryDelivery(line.waiting.popleft(), settle), handler)
+                else:
+                    free.release()

@@ -152,6 +152,30 @@ class BrokerContract:
         await here.have(1)
         assert gone.messages == []
 
+    async def test_stopping_leaves_what_waits_behind_a_handler_to_others(self, broker: Broker):
+        """The handler that runs comes to its end; nothing is lost between it and what it has not begun."""
+        hands, gate = Hands(), asyncio.Event()
+
+        async def take(delivery: Delivery) -> None:
+            await hands.take(delivery)
+            await gate.wait()
+            await delivery.ack()
+
+        stop = await broker.consume(Queue.CHUNKS, take, prefetch=5)
+        for number in range(4):
+            await broker.publish(Queue.CHUNKS, note(number))
+        await hands.have(1)
+        stopping = asyncio.create_task(stop())
+        await asyncio.wait({stopping}, timeout=0.2)
+        assert not stopping.done()  # it waits for the handler
+        gate.set()
+        await stopping
+        assert hands.messages == [note(0)]
+        theirs = Hands()
+        await broker.consume(Queue.CHUNKS, theirs.take, prefetch=5)
+        await theirs.have(3)
+        assert sorted(message.chunk for message in theirs.messages) == [1, 2, 3]
+
     async def test_a_handler_that_raises_does_not_end_the_deliveries(self, broker: Broker):
         """Its message is done with, does not come again, and takes no place of the others."""
         hands = Hands()

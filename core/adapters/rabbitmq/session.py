@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -36,7 +37,8 @@ class Session:
         self._pace = pace
         self._channel: AbstractChannel | None = None
         self._tag: str | None = None
-        self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._inbox: deque[AbstractIncomingMessage] = deque()
+        self._filled = asyncio.Event()
         self._held = 0
         self._moved = time.monotonic()
         self._handing = asyncio.Lock()
@@ -64,8 +66,8 @@ class Session:
                 raw = await channel.get_underlay_channel()
                 await raw.basic_cancel(tag, timeout=self._pace.ask)
         await self._end_handing()
-        while not self._inbox.empty():
-            delivery = self._delivery(self._inbox.get_nowait())
+        while self._inbox:
+            delivery = self._delivery(self._inbox.popleft())
             if delivery is not None:
                 await delivery.requeue()
 
@@ -128,18 +130,25 @@ class Session:
     async def _arrived(self, raw: AbstractIncomingMessage) -> None:
         self._held += 1
         self._moved = time.monotonic()
-        self._inbox.put_nowait(raw)
+        self._inbox.append(raw)
+        self._filled.set()
 
     async def _hand_over(self) -> None:
+        """Taken out under the lock: whoever stops us meanwhile finds it in the inbox, or handed over."""
         while True:
-            raw = await self._inbox.get()
+            await self._filled.wait()
             async with self._handing:
-                delivery = self._delivery(raw)
-                if delivery is None:
-                    log.error("message not understood, see the dead letters", queue=self._queue, body=raw.body[:200])
-                    await self.reject(raw)
-                else:
-                    await hand_over(delivery, self._handler)
+                await self._hand_over_one(self._inbox.popleft())
+                if not self._inbox:
+                    self._filled.clear()
+
+    async def _hand_over_one(self, raw: AbstractIncomingMessage) -> None:
+        delivery = self._delivery(raw)
+        if delivery is None:
+            log.error("message not understood, see the dead letters", queue=self._queue, body=raw.body[:200])
+            await self.reject(raw)
+        else:
+            await hand_over(delivery, self._handler)
 
     async def _end_handing(self) -> None:
         """Let the handler that runs right now come to its end."""
