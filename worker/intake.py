@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from core.models import Options
 from core.ports import Delivery
+from worker.batching import BatchSize
 from worker.shares import UnderWay, fair_share, largest_batch
 
 LINGER_SECONDS = 0.3  # chunks of a task arrive one after the other; waiting this little fills the first batch
@@ -40,11 +41,11 @@ class IntakeClosedError(Exception):
 
 
 class Intake:
-    """Holds arrivals per task; slots take batches from it."""
+    """Holds arrivals per task; slots take batches from it. ``sizes``: asked for the usual size at every batch."""
 
-    def __init__(self, *, slots: int, batch: int, left: Left, linger_seconds: float = LINGER_SECONDS) -> None:
+    def __init__(self, *, slots: int, sizes: BatchSize, left: Left, linger_seconds: float = LINGER_SECONDS) -> None:
         self._slots = slots
-        self._batch = batch
+        self.sizes = sizes
         self._left = left
         self._linger_seconds = linger_seconds
         self._waiting: OrderedDict[str, OrderedDict[int, Arrival]] = OrderedDict()  # next task to serve first
@@ -86,10 +87,11 @@ class Intake:
         async with self._taking:
             async with self._arrived:
                 await self._arrived.wait_for(lambda: self._closed or len(self) > 0)
-            share = 0 if self._closed else await self._share()
+            usual = self.sizes.next()
+            share = 0 if self._closed else await self._share(usual)
             if self._closed:  # before, or while more was waited for
                 raise IntakeClosedError
-            batch = self._pick(share)
+            batch = self._pick(share, usual)
         self._taken.update((arrival.task_id, arrival.index) for arrival in batch)
         self.under_way.begin(id(batch), len(batch))
         return batch
@@ -108,31 +110,31 @@ class Intake:
             self._arrived.notify_all()
         return everything
 
-    async def _share(self) -> int:
+    async def _share(self, usual: int) -> int:
         """A full batch while there is more to come; else an even share of what is left. Waits a moment for as many."""
         patience = time.monotonic() + self._linger_seconds
         while True:
-            share = await self._fair_share()
+            share = await self._fair_share(usual)
             if self._closed or len(self) >= share or time.monotonic() >= patience:
                 return share
             await self._linger(share, self._linger_seconds / LOOKS)
 
-    async def _fair_share(self) -> int:
-        if self._batch == 1 or len(self) > largest_batch(self._batch) * self._slots:
-            return self._batch
+    async def _fair_share(self, usual: int) -> int:
+        if usual == 1 or len(self) > largest_batch(usual) * self._slots:
+            return usual
         left = await self._left(list(self._waiting))
         if left is None:
-            return self._batch
-        return fair_share(max(left * self._slots, len(self)), self.under_way.others, self._batch)
+            return usual
+        return fair_share(max(left * self._slots, len(self)), self.under_way.others, usual)
 
     async def _linger(self, share: int, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._arrived:
                 await self._arrived.wait_for(lambda: self._closed or len(self) >= share)
 
-    def _pick(self, size: int) -> list[Arrival]:
+    def _pick(self, size: int, usual: int) -> list[Arrival]:
         batch: list[Arrival] = []
-        passed_over = self._sitting_out()
+        passed_over = self._sitting_out(usual)
         while len(batch) < size and (task_id := self._next_task(passed_over)) is not None:
             line = self._waiting[task_id]
             index = next(iter(line))
@@ -145,9 +147,9 @@ class Intake:
                 del self._waiting[task_id]
         return batch
 
-    def _sitting_out(self) -> set[str]:
+    def _sitting_out(self, usual: int) -> set[str]:
         """Tasks that are not in the next batch: those with a whole batch waiting, or all others. The two take turns."""
-        crowds = {task_id for task_id, line in self._waiting.items() if len(line) >= self._batch}
+        crowds = {task_id for task_id, line in self._waiting.items() if len(line) >= usual}
         few = self._waiting.keys() - crowds
         crowds_turn = bool(crowds) and (self._few_served or not few)
         self._few_served = not crowds_turn

@@ -8,26 +8,27 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from core.errors import TransientError
+from worker.batching import BatchSize
 from worker.context import Context
 
 log = structlog.get_logger()
 
 
-async def beat(context: Context) -> None:
+async def beat(context: Context, sizes: BatchSize) -> None:
     """Show that this worker lives, for ever. Declared dead by mistake (after a pause), it announces itself again."""
     for count in itertools.count(1):
         await asyncio.sleep(context.settings.heartbeat_seconds)
         try:
             if not await context.resources.workers.beat(context.worker_id, count):
-                await announce(context, beats=count)
+                await announce(context, sizes, beats=count)
         except TransientError as error:
             log.warning("heartbeat not written", error=str(error))
 
 
-async def announce(context: Context, *, beats: int = 0) -> None:
-    """Put this worker on the list."""
-    settings = context.settings
-    await context.resources.workers.register(context.worker_id, slots=settings.slots, batch=settings.batch, beats=beats)
+async def announce(context: Context, sizes: BatchSize, *, beats: int = 0) -> None:
+    """Put this worker on the list, with what it can hold."""
+    slots, batch = context.settings.slots, sizes.most
+    await context.resources.workers.register(context.worker_id, slots=slots, batch=batch, beats=beats)
 
 
 class Observer:

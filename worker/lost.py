@@ -134,9 +134,9 @@ class LostWork:
 
     async def _take(self) -> None:
         """As a message would bring it. Our own share first: the others take theirs, and few are taken twice."""
-        settings = self._context.settings
+        intake = self._hands.intake
         tasks = self._task_places - len(self._hands.tasks)
-        chunks = 2 * settings.slots * settings.batch - len(self._hands.intake)
+        chunks = 2 * self._context.settings.slots * intake.sizes.most - len(intake)
         for message in self._ours_first(Queue.TASKS, tasks):
             await self._hands.prepare(DirectDelivery(message=message))
         for message in self._ours_first(Queue.CHUNKS, chunks):

@@ -20,6 +20,7 @@ from core.models import Options
 from core.niceness import give_way
 from core.ports import Delivery, Queue
 from core.process import EXIT_BROKER, EndError
+from worker.batch_memory import usual_batch
 from worker.context import Context, run_folder
 from worker.hands import Hands
 from worker.health import OK
@@ -33,7 +34,7 @@ from worker.progress import Progress
 from worker.retirement import Retirement
 from worker.runfiles import Cause, RunFile
 from worker.settling import Settler
-from worker.shares import largest_batch
+from worker.shares import in_hand
 from worker.slots import Slots
 from worker.sweeper import Sweeper
 from worker.takeover import take_over
@@ -81,7 +82,7 @@ class Worker:
         self._options: OrderedDict[str, Options] = OrderedDict()
         self._settling, self._preparing, self._upkeep = Jobs(), Jobs(), Jobs()
         self._progress = Progress(resources, self._upkeep, parallel=settings.use_parallel_transcription)
-        self._intake = Intake(slots=settings.slots, batch=settings.batch, left=self._left)
+        self._intake = Intake(slots=settings.slots, sizes=usual_batch(settings), left=self._left)
         crew = Crew(turns=Turns(settings.max_concurrent_jobs), threads=self._threads, progress=self._progress)
         self._preparer = Preparer(context, crew)
         settler = Settler(context, self._progress, self._settling, self._upkeep)
@@ -106,14 +107,14 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped or retired; leaves nothing owned behind. Raises ``EndError`` if the broker is broken."""
-        context = self._context
-        await announce(context)
+        context, sizes = self._context, self._intake.sizes
+        await announce(context, sizes)
         for upkeep in self._upkeep_work():
             self._upkeep.start(upkeep)
         stop_consuming = await self._consume()
         work = asyncio.create_task(self._slots.run())
         self.ready.set()
-        log.info("worker ready", worker=context.worker_id, slots=context.settings.slots, batch=context.settings.batch)
+        log.info("worker ready", worker=context.worker_id, slots=context.settings.slots, batch=sizes.most)
         broken = asyncio.create_task(context.resources.broker.broken())
         retired = asyncio.create_task(self._retirement.due.wait())
         stopped = asyncio.create_task(self._stop.wait())
@@ -129,7 +130,7 @@ class Worker:
         guarded = "sweeper" not in self._context.settings.test_without
         sweeping = [self._sweeper.run(), self._housekeeper.run()] if guarded else []
         watching = [self._slots.watch(), self._retirement.watch(), self._context.run_file.watch()]
-        return [*sweeping, beat(self._context), *watching, give_back(), self._warm_up()]
+        return [*sweeping, beat(self._context, self._intake.sizes), *watching, give_back(), self._warm_up()]
 
     async def checks(self) -> dict[str, str]:
         """What has to be well for this worker to get work done: ``ok`` or a sentence for each."""
@@ -156,12 +157,12 @@ class Worker:
     async def _consume(self) -> list[Callable[[], Awaitable[None]]]:
         """What stops consuming.
 
-        A slot holds its batch, at a file's end a larger one, until that is settled, and one more batch waits for
-        whichever slot is free first. More would wait here while another worker is idle, and be missing from its share
-        of a long file; less would keep a slot waiting for the broker at every batch.
+        A slot holds its batch until that is settled, and one more waits for whichever slot is free first, each of the
+        largest size that may be. More would wait here while another worker is idle, and be missing from its share of
+        a long file; less would keep a slot waiting for the broker at every batch.
         """
         settings, broker = self._context.settings, self._context.resources.broker
-        chunks = EVERYTHING if broker.volatile else settings.slots * largest_batch(settings.batch) + settings.batch
+        chunks = EVERYTHING if broker.volatile else in_hand(settings.slots, self._intake.sizes.most)
         tasks = settings.max_concurrent_jobs + SHORT_FILES
         return [
             await broker.consume(Queue.CHUNKS, self._arrive, prefetch=chunks),

@@ -6,13 +6,18 @@ Windows that are transcribed together take less time than one after the other: w
 import time
 from collections.abc import Callable, Sequence
 
-LARGEST = 1.5  # batches: rather one that is larger than the usual than a crumb after it
+LARGEST, MOST_MORE = 1.5, 4  # batches, and windows: rather one that is larger than the usual than a crumb after it
 _WEIGHT = 0.3  # of the newest batch in the estimate of a window's time
 
 
 def largest_batch(batch: int) -> int:
     """What a slot may take at most, where ``batch`` is the usual size."""
-    return int(LARGEST * batch)
+    return min(int(LARGEST * batch), batch + MOST_MORE)
+
+
+def in_hand(slots: int, batch: int) -> int:
+    """How many windows a worker has at most: a batch in each slot, at a file's end a larger one, and one that waits."""
+    return slots * largest_batch(batch) + batch
 
 
 def fair_share(left: float, busy: Sequence[float], batch: int) -> int:
@@ -37,13 +42,16 @@ class UnderWay:
         self._clock = clock
         self._batches: dict[object, tuple[int, float]] = {}
         self._seconds_per_window: float | None = None
+        self._idle_seconds, self._counted_at = 0.0, clock()
 
     def begin(self, name: object, windows: int) -> None:
         """A slot has taken a batch."""
+        self._count_idle()
         self._batches[name] = windows, self._clock()
 
     def end(self, name: object) -> None:
         """And is free again."""
+        self._count_idle()
         del self._batches[name]
 
     def note(self, windows: int, seconds: float) -> None:
@@ -52,10 +60,18 @@ class UnderWay:
         self._seconds_per_window = each if before is None else before + _WEIGHT * (each - before)
 
     @property
+    def idle_seconds(self) -> float:
+        """For how long slots were free, all of them together, since the start."""
+        return self._idle_seconds + (self._slots - len(self._batches)) * (self._clock() - self._counted_at)
+
+    @property
     def others(self) -> list[float]:
         """Windows that each slot but one has yet to do; 0 for a free one."""
         left = [self._left(*batch) for batch in self._batches.values()]
         return [*left, *[0.0] * self._slots][: self._slots - 1]
+
+    def _count_idle(self) -> None:
+        self._idle_seconds, self._counted_at = self.idle_seconds, self._clock()
 
     def _left(self, windows: int, began: float) -> float:
         pace = self._seconds_per_window

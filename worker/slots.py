@@ -19,6 +19,8 @@ from core.errors import EngineCancelledError, EngineMemoryError, ParascribeError
 from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
 from core.niceness import give_way
 from core.ports import Engine
+from worker.batch_memory import remember
+from worker.batching import Measured
 from worker.context import Context
 from worker.floor import Floor
 from worker.intake import Arrival, Intake, IntakeClosedError
@@ -211,6 +213,7 @@ class Slots:
         loop = asyncio.get_running_loop()
         engine = await loop.run_in_executor(self._threads, self._context.engines.get, batch.options.model)
         pace, model, began = self._context.pace, batch.options.model, time.monotonic()
+        idle = self._intake.under_way.idle_seconds
         deadline = self._context.settings.batch_deadline_seconds or pace.deadline(model, batch.seconds)
         try:
             results = await within(deadline, loop.run_in_executor(self._threads, transcribe, engine, batch))
@@ -221,7 +224,16 @@ class Slots:
         took = time.monotonic() - began
         pace.note(model, audio_seconds=batch.seconds, work_seconds=took)
         self._intake.under_way.note(len(batch.work), took)
+        self._compare(batch, took, self._intake.under_way.idle_seconds - idle)
         return results
+
+    def _compare(self, batch: Batch, work_seconds: float, idle_seconds: float) -> None:
+        """With batches of other sizes, where that is still of interest."""
+        windows, audio = len(batch.work), batch.seconds
+        took = Measured(windows=windows, audio_seconds=audio, work_seconds=work_seconds, idle_seconds=idle_seconds)
+        found = self._intake.sizes.note(batch.options, took)
+        if found is not None:  # a disk may be slow: not on the loop
+            self._jobs.start(asyncio.to_thread(remember, self._context.settings, found))
 
 
 def transcribe(engine: Engine, batch: Batch) -> list[WindowResult]:

@@ -1,10 +1,20 @@
-"""Who takes part, and with what settings."""
+"""Who takes part, and with what settings.
+
+Of our modes, the first is whatever the program does by default; each other one names what it differs in. A decoder or
+an encoder that is named is the one that runs: only ``auto`` and a graphics card choose for themselves, and
+:mod:`benchmarks.engines.trial` keeps to the processor.
+"""
 
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 BATCHED = ("faster-whisper-batched-8", "faster-whisper-batched-16")
+OPENVINO: dict[str, object] = {"decoder": "ctranslate2", "encoder": "openvino"}
+CTRANSLATE2: dict[str, object] = {"decoder": "ctranslate2", "encoder": "ctranslate2"}
+COMPILED: dict[str, object] = {"decoder": "compiled", "encoder": "compiled"}
+GREEDY: dict[str, object] = {"beam_size": 1}
+DEFAULT_MODE = "parascribe"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +38,13 @@ class Contender:
 
 
 CONTENDERS: Mapping[str, Contender] = {
-    "parascribe": Contender(kind="ours"),
-    "parascribe-greedy": Contender(kind="ours", settings={"beam_size": 1}),
-    "parascribe-compiled": Contender(kind="ours", settings={"decoder": "compiled", "encoder": "auto"}, needs="numba"),
-    "parascribe-compiled-greedy": Contender(
-        kind="ours", settings={"decoder": "compiled", "encoder": "auto", "beam_size": 1}, needs="numba"
-    ),
+    DEFAULT_MODE: Contender(kind="ours"),
+    "parascribe-greedy": Contender(kind="ours", settings=GREEDY),
+    "parascribe-openvino": Contender(kind="ours", settings=OPENVINO, needs="openvino"),
+    "parascribe-openvino-greedy": Contender(kind="ours", settings=OPENVINO | GREEDY, needs="openvino"),
+    "parascribe-ctranslate2": Contender(kind="ours", settings=CTRANSLATE2),
+    "parascribe-ctranslate2-greedy": Contender(kind="ours", settings=CTRANSLATE2 | GREEDY),
+    "parascribe-compiled-greedy": Contender(kind="ours", settings=COMPILED | GREEDY, needs="numba"),
     "faster-whisper": Contender(kind="faster_whisper", settings={"beam": 5, "batch": None}),
     BATCHED[0]: Contender(kind="faster_whisper", settings={"beam": 1, "batch": 8}),
     BATCHED[1]: Contender(kind="faster_whisper", settings={"beam": 1, "batch": 16}),

@@ -1,7 +1,9 @@
-"""One contender on one file, in a process of its own: `python -m benchmarks.engines.one NAME MODEL LANGUAGE WARM FILE`.
+"""One contender on one file, in a process of its own.
 
-Prints one JSON object: seconds, processor seconds, the most memory that was resident, the text. Loading and a first
-transcription of a short file are not counted. Works in the current directory.
+`python -m benchmarks.engines.one NAME MODEL LANGUAGE FALLBACK WARM FILE`, with `yes` or `no` for FALLBACK: whether ours
+decodes doubtful windows again; peers do as they always do. Prints one JSON object: seconds, processor seconds, the most
+memory that was resident, the text, and the settings as they were read. Loading and a first transcription of a short
+file are not counted. Works in the current directory.
 """
 
 import json
@@ -20,8 +22,9 @@ from core.engines.registry import model_store
 
 def main() -> None:
     """Print the figures."""
-    name, model, language, warm, file = sys.argv[1:]
-    transcribe = _loaded(name, model, language)
+    name, model, language, fallback, warm, file = sys.argv[1:]
+    settings = Settings()
+    transcribe = _loaded(name, settings, model, language, fallback=fallback == "yes")
     transcribe(Path(warm))
     wall, cpu = time.monotonic(), _cpu()
     text = transcribe(Path(file))
@@ -30,16 +33,17 @@ def main() -> None:
         "cpu_seconds": _cpu() - cpu,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "text": text,
+        "settings": settings.model_dump(mode="json"),
     }
     print(json.dumps(line), flush=True)
     os._exit(0)  # nothing here is worth an orderly end
 
 
-def _loaded(name: str, model: str, language: str) -> Transcribe:
+def _loaded(name: str, settings: Settings, model: str, language: str, *, fallback: bool) -> Transcribe:
     contender = CONTENDERS[name]
+    files = model_store(settings).find(model)
     if contender.ours:
-        return ours(model, language)
-    files = model_store(Settings()).find(model)
+        return ours(settings, files, language, fallback=fallback)
     transcribe: Transcribe = getattr(peers, contender.kind)(files, language, **contender.settings)
     return transcribe
 

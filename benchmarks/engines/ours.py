@@ -8,7 +8,9 @@ from pathlib import Path
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
 from core.audio.decode import DecodeLimits, open_decoder
 from core.config import Settings
-from core.engines.registry import build_engine
+from core.engines.builders import build_whisper
+from core.engines.model_files import ModelFiles
+from core.engines.quality import Attempt, settle
 from core.models import Options, Pcm, Window
 from core.ports import Engine
 from worker.heap import keep_heap
@@ -49,14 +51,18 @@ class Line:
             return taken
 
 
-def ours(model: str, language: str) -> Transcribe:
-    """Loaded, by the settings in the environment."""
+def ours(settings: Settings, files: ModelFiles, language: str, *, fallback: bool) -> Transcribe:
+    """Loaded. Without ``fallback`` no window is decoded twice, however doubtful its text."""
     keep_heap()
-    settings = Settings()
-    engine = build_engine(settings, model)
+    engine = build_whisper(settings, files, settle=settle if fallback else keep_first)
     engine.load()
-    options = Options(model=model, language=language, beam_size=settings.beam_size)
+    options = Options(model=files.name, language=language, beam_size=settings.beam_size)
     return lambda path: _transcribed(engine, settings, options, path)
+
+
+def keep_first(first: Attempt, _again: object) -> Attempt:
+    """In place of :func:`core.engines.quality.settle`: whatever comes first is good enough."""
+    return first
 
 
 def _transcribed(engine: Engine, settings: Settings, options: Options, path: Path) -> str:

@@ -14,9 +14,10 @@ from core.engines.backend import Backend
 from core.engines.ct2_file import Weights, read_plain_weights
 from core.engines.ctranslate2 import CTranslate2Backend, StatesEncoder, load_model
 from core.engines.encoder_choice import fastest_encoder
-from core.engines.faster_whisper import FasterWhisperEngine
+from core.engines.faster_whisper import FasterWhisperEngine, Settle
 from core.engines.model_files import ModelFiles
 from core.engines.openvino_encoder import OpenVinoEncoder
+from core.engines.quality import settle
 from core.errors import InvalidRequestError, ModelCorruptError
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-def build_whisper(settings: Settings, files: ModelFiles) -> FasterWhisperEngine:
-    """An engine that is not loaded yet."""
-    return FasterWhisperEngine(partial(_backend, settings, files), name=files.name)
+def build_whisper(settings: Settings, files: ModelFiles, *, settle: Settle = settle) -> FasterWhisperEngine:
+    """An engine that is not loaded yet. ``settle``: see :class:`core.engines.faster_whisper.FasterWhisperEngine`."""
+    return FasterWhisperEngine(partial(_backend, settings, files), name=files.name, settle=settle)
 
 
 def _backend(settings: Settings, files: ModelFiles) -> Backend:

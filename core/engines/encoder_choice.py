@@ -3,7 +3,6 @@
 Measured in a process of its own: what it loads is not kept, and what takes it down takes nobody with it.
 """
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import structlog
 
+from core.engines.circumstances import processor as _processor
+from core.engines.circumstances import versions
 from core.engines.model_files import ModelFiles
 
 log = structlog.get_logger()
@@ -77,14 +78,4 @@ def _place(files: ModelFiles, memory: Path) -> Path:
 
 def _circumstances(files: ModelFiles, compute_type: str) -> list[str]:
     """What the outcome holds for: another processor or version is measured anew."""
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("ctranslate2", "openvino", "parascribe")]
-    return [str(files.weights.stat().st_size), compute_type, platform.machine(), _processor(), *versions]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    wanted = ("model name", "flags", "Features")
-    return " ".join(next((line for line in lines if line.startswith(name)), "") for name in wanted)
+    return [str(files.weights.stat().st_size), compute_type, platform.machine(), _processor(), *versions()]

@@ -25,14 +25,19 @@ from core.ports import never
 
 MIN_WINDOW_SAMPLES = SAMPLE_RATE // 10  # shorter than any word, and than what the alignment's median filter takes
 MAX_DETECT_WINDOWS = 3
+Settle = Callable[[Attempt, Callable[[Search], Attempt]], Attempt]  # as core.engines.quality.settle
 
 
 class FasterWhisperEngine:
-    """Whisper. One instance, one copy of the weights, serves all slots. ``build`` loads what runs the network."""
+    """Whisper. One instance, one copy of the weights, serves all slots.
 
-    def __init__(self, build: Callable[[], Backend], *, name: str) -> None:
+    ``build`` loads what runs the network; ``settle`` makes of a window's first attempt the one that is kept.
+    """
+
+    def __init__(self, build: Callable[[], Backend], *, name: str, settle: Settle = settle) -> None:
         self._build = build
         self._name = name
+        self._settle = settle
         self._lock = threading.Lock()
         self._backend: Backend | None = None
         self._halving = Halving()
@@ -65,7 +70,9 @@ class FasterWhisperEngine:
         with _translated("Transcribing failed"):
             backend.book.start(options)  # wrong options are told even where there is nothing to hear
             heard = [windows[index].pcm for index in audible]
-            done = self._halving.run(lambda some: _Batch(backend, some, options, cancelled).results(), heard)
+            done = self._halving.run(
+                lambda some: _Batch(backend, some, options, self._settle, cancelled).results(), heard
+            )
             for index, result in zip(audible, done, strict=True):
                 results[index] = result
         return results
@@ -81,11 +88,17 @@ class _Batch:
     """Windows that are transcribed together, with somebody who may lose interest in between."""
 
     def __init__(
-        self, backend: Backend, windows: Sequence[Pcm], options: Options, cancelled: Callable[[], bool]
+        self,
+        backend: Backend,
+        windows: Sequence[Pcm],
+        options: Options,
+        settle: Settle,
+        cancelled: Callable[[], bool],
     ) -> None:
         self._backend = backend
         self._windows = windows
         self._options = options
+        self._settle = settle
         self._cancelled = cancelled
 
     def results(self) -> list[WindowResult]:
@@ -113,7 +126,7 @@ class _Batch:
     def _settled(self, heard: Any, index: int, first: Attempt) -> Attempt:
         if self._options.temperature > 0:
             return first
-        return settle(first, lambda search: self._decode(heard, [index], search)[0])
+        return self._settle(first, lambda search: self._decode(heard, [index], search)[0])
 
     def _decode(self, heard: Any, which: Sequence[int], search: Search) -> list[Attempt]:
         return self._backend.decode(heard, which, self._options, search, self._check)

@@ -12,21 +12,30 @@ from core.kernels.simd import GROUP, ROWS, TILE, add_up, kernel
 from core.kernels.tiles import multiply_unsigned, score_tile
 
 TOP = 255  # what the likeliest frame's share becomes in 8 bits
+_GOLDEN = 0.6180339887498949
 
 
 class Room(NamedTuple):
     """Scratch space of one thread: scores float32 (rows + 3, frames), shares uint8 (rows + 3, frames), queries int8
-    (rows + 3, 64), scale float32 (rows + 3,), sums int32 (4, 64)."""
+    (rows + 3, 64), scale float32 (rows + 3,), sums int32 (4, 64); totals float32 (rows,): of a row's shares before they
+    are rounded; steps float32 (frames,): from where on each frame's share is rounded up."""
 
     scores: NDArray[np.float32]
     shares: NDArray[np.uint8]
     queries: NDArray[np.int8]
     scale: NDArray[np.float32]
     sums: NDArray[np.int32]
+    totals: NDArray[np.float32]
+    steps: NDArray[np.float32]
 
 
 def new_room(rows: int, frames: int) -> Room:
-    """Scratch space for so many rows of one window."""
+    """Scratch space for so many rows of one window.
+
+    Where attention is spread over hundreds of frames most shares are below half a step of the likeliest one's, and all
+    would be rounded to nothing. So each frame is rounded from another place on, evenly spread: of frames beside each
+    other with equal shares, as many get a step as is right.
+    """
     whole = -(-frames // TILE) * TILE
     return Room(
         np.zeros((rows + ROWS - 1, whole), np.float32),
@@ -34,21 +43,17 @@ def new_room(rows: int, frames: int) -> Room:
         np.zeros((rows + ROWS - 1, HEAD), np.int8),
         np.zeros(rows + ROWS - 1, np.float32),
         np.zeros((ROWS, TILE), np.int32),
+        np.ones(rows, np.float32),
+        (np.arange(whole) * _GOLDEN % 1.0).astype(np.float32),
     )
 
 
 @kernel
-def exponentiate(scores: Any, count: int) -> None:
-    """Replace scores by exp(score - highest)."""
+def exponentials(scores: Any, count: int) -> Any:
+    """Replace scores by exp(score - highest); their sum."""
     highest = highest_of(scores, count)
     for index in range(count):
         scores[index] = power_of_two(max((scores[index] - highest) * LOG2_E, np.float32(-126)))
-
-
-@kernel
-def exponentials(scores: Any, count: int) -> Any:
-    """As :func:`exponentiate`; their sum."""
-    exponentiate(scores, count)
     return add_up(scores, count)
 
 
@@ -75,11 +80,11 @@ def listen(
         _quantise_queries(q, first, count, at, sound.key_scale[window, layer, head], room)
         _score(count, frames, sound.keys[window, layer, head], room)
         for row in range(count):
-            _share(room.scores[row], room.shares[row], frames)
+            room.totals[row] = _share(room.scores[row], room.shares[row], frames, room.steps)
         for index in range(heads_kept.shape[0]):
             if heads_kept[index, 0] == layer and heads_kept[index, 1] == head:
                 for row in range(count):
-                    _keep(room.scores[row], frames, kept[index, first + row])
+                    _keep(room.scores[row], frames, room.totals[row], kept[index, first + row])
         _write(
             first,
             count,
@@ -113,19 +118,20 @@ def _score(count: int, frames: int, keys: Any, room: Room) -> None:
 
 
 @kernel
-def _share(scores: Any, shares: Any, frames: int) -> None:
-    """Scores to shares of the likeliest, and to 8 bits."""
-    exponentiate(scores, frames)
+def _share(scores: Any, shares: Any, frames: int, steps: Any) -> Any:
+    """Scores to shares of the likeliest, and to 8 bits; their sum before that."""
+    total = exponentials(scores, frames)
     for frame in range(frames):
-        shares[frame] = np.uint8(np.int32(scores[frame] * np.float32(TOP) + np.float32(0.5)))
+        shares[frame] = np.uint8(np.int32(scores[frame] * np.float32(TOP) + steps[frame]))
     for frame in range(frames, (frames + GROUP - 1) // GROUP * GROUP):
         shares[frame] = 0
+    return total
 
 
 @kernel
-def _keep(scores: Any, frames: int, kept: Any) -> None:
+def _keep(scores: Any, frames: int, total: Any, kept: Any) -> None:
     """Shares of the whole."""
-    factor = np.float32(1) / add_up(scores, frames)
+    factor = np.float32(1) / total
     for frame in range(frames):
         kept[frame] = scores[frame] * factor
 
@@ -136,10 +142,7 @@ def _write(first: int, count: int, frames: int, values: Any, scale: Any, out: An
     for start in range(0, count, ROWS):
         multiply_unsigned(room.shares, start, values, room.sums, groups)
         for row in range(min(ROWS, count - start)):
-            total = np.int32(0)
-            for frame in range(frames):
-                total += np.int32(room.shares[start + row, frame])
-            factor = np.float32(1) / np.float32(total) if total > 0 else np.float32(0)
+            factor = np.float32(1) / (np.float32(TOP) * room.totals[start + row])
             for channel in range(HEAD):
                 out[first + start + row, at + channel] = room.sums[row, channel] * (factor * scale[channel])
 

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD, Weights, layers_of
 from core.engines.native.attention import Room, new_room
+from core.engines.native.easing import eased
 from core.engines.native.linear import Linear, Rows, new_rows, pack
 from core.engines.native.model import Norms, queries_scaled, stacked, stacked_norms
 from core.engines.native.sound import Sound, new_sound
 
 F32 = NDArray[np.float32]
+PARTS = ("self_attention", "ffn")  # of a layer, each behind a norm of its own
 TAPS = 3  # of both convolutions
 BLOCK = 64  # rows that attend at once: their scores stay in the cache
 
@@ -49,6 +51,9 @@ class Hall(NamedTuple):
 def load_ear(weights: Weights) -> Ear:
     """Quantise an encoder. Queries are scaled here once."""
     layers = [f"encoder/layer_{layer}" for layer in range(layers_of(weights, "encoder"))]
+    weights = eased(
+        weights, [(f"{layer}/{part}/layer_norm", f"{layer}/{part}/linear_0") for layer in layers for part in PARTS]
+    )
 
     def linear(name: str) -> Linear:
         return stacked(weights, [f"{layer}/{name}" for layer in layers])

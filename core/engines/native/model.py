@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD, Weights, layers_of
+from core.engines.native.easing import eased
 from core.engines.native.linear import Linear, pack
 
 F32 = NDArray[np.float32]
+PARTS = ("self_attention", "attention", "ffn")  # of a layer, each behind a norm of its own
 
 
 class Norms(NamedTuple):
@@ -39,6 +41,9 @@ class Model(NamedTuple):
 def load_model(weights: Weights) -> Model:
     """Quantise a decoder. Queries are scaled here once, and not in every step."""
     layers = [f"decoder/layer_{layer}" for layer in range(layers_of(weights, "decoder"))]
+    weights = eased(
+        weights, [(f"{layer}/{part}/layer_norm", f"{layer}/{part}/linear_0") for layer in layers for part in PARTS]
+    )
 
     def linear(name: str) -> Linear:
         return stacked(weights, [f"{layer}/{name}" for layer in layers])

@@ -10,11 +10,14 @@ import pytest
 
 from benchmarks.engines import __main__ as engines
 from benchmarks.engines import ggml
-from benchmarks.engines.contenders import CONTENDERS
+from benchmarks.engines.contenders import CONTENDERS, DEFAULT_MODE
 from benchmarks.engines.ours import Line
-from benchmarks.engines.trial import Run
+from benchmarks.engines.trial import Run, misread, settings_of
 from benchmarks.recording import Recording
+from core.config import Settings
 from core.engines.model_files import ModelFiles
+
+OURS = [name for name, contender in CONTENDERS.items() if contender.ours]
 
 
 def test_batches_are_full_until_the_end_and_then_even():
@@ -61,6 +64,49 @@ def test_every_peer_that_is_compared_takes_part():
     """And every other contender is ours."""
     compared = {name for names in engines.PEERS.values() for name in names}
     assert compared == {name for name, contender in CONTENDERS.items() if not contender.ours}
+
+
+def test_every_mode_of_ours_is_compared_with_every_peer():
+    """And the summary's own ratios are those of the default mode."""
+    runs = [run_of(name, 40.0 if name == DEFAULT_MODE else 20.0) for name in OURS]
+    runs += [run_of(name, 10.0) for names in engines.PEERS.values() for name in names]
+    summary = engines.summarise(runs, Recording(path=Path(), seconds=900.0, words=""))
+    expected = {mode: dict.fromkeys(engines.PEERS, 4.0 if mode == DEFAULT_MODE else 2.0) for mode in OURS}
+    assert summary["ratios"] == expected
+    assert {peer: summary[f"ratio_{peer}"] for peer in engines.PEERS} == expected[DEFAULT_MODE]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_mode_is_what_the_program_reads(name, tmp_path):
+    """Its settings exist, are allowed, and mean what they say: on the processor nothing else is chosen for them."""
+    given = settings_of(name, tmp_path)
+    assert set(given) <= set(Settings.model_fields)
+    settings = Settings(_env_file=None, **given)
+    assert misread(given, settings.model_dump(mode="json")) == []
+    assert settings.device == "cpu"
+
+
+def test_modes_differ_and_the_first_is_the_default():
+    """Each one in decoder, encoder or beam; the default names none of them."""
+    modes = [
+        (settings.decoder, settings.encoder, settings.beam_size)
+        for settings in (Settings(_env_file=None, **CONTENDERS[name].settings) for name in OURS)
+    ]
+    assert len(set(modes)) == len(OURS)
+    assert (OURS[0], CONTENDERS[DEFAULT_MODE].settings) == (DEFAULT_MODE, {})
+
+
+def test_a_change_wins_over_the_mode(tmp_path):
+    """The curve of beams and the benchmark of slots go by that; peers have no settings of ours."""
+    assert settings_of("parascribe-greedy", tmp_path, beam_size=5)["beam_size"] == 5
+    assert "beam" not in settings_of("faster-whisper", tmp_path)
+
+
+def test_a_setting_that_was_read_otherwise_is_found():
+    """Numbers, paths and flags are compared as they are written."""
+    given = {"beam_size": 1, "decoder": "compiled", "data_dir": Path("/somewhere"), "use_parallel_transcription": False}
+    read = {"beam_size": 1, "decoder": "auto", "data_dir": "/somewhere", "use_parallel_transcription": False, "more": 1}
+    assert misread(given, read) == ["decoder"]
 
 
 def test_the_weights_are_written_as_whisper_cpp_reads_them(monkeypatch, tmp_path):

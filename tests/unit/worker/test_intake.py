@@ -6,6 +6,7 @@ import pytest
 
 from core.models import Options
 from core.ports import Message
+from worker.batching import BatchSize
 from worker.intake import Arrival, Intake, IntakeClosedError
 
 BASE = Options(model="base", language="en")
@@ -30,13 +31,14 @@ def arrival(task_id: str, index: int, options: Options = BASE) -> Arrival:
     return Arrival(task_id=task_id, index=index, options=options, delivery=Delivery())
 
 
-def intake(*, slots: int = 2, batch: int = 4, left: float | None = 0, linger_seconds: float = 0.0) -> Intake:
-    """An intake whose tasks have so much left for each slot, or (None) more to come."""
+def intake(*, slots: int = 2, batch: int | None = 4, left: float | None = 0, linger_seconds: float = 0.0) -> Intake:
+    """An intake whose tasks have so much left for each slot, or (None) more to come. ``batch``: None to try sizes."""
 
     async def answer(task_ids: list[str]) -> float | None:
         return left
 
-    return Intake(slots=slots, batch=batch, left=answer, linger_seconds=linger_seconds)
+    sizes = BatchSize(of=BASE, slots=slots, settled=batch)
+    return Intake(slots=slots, sizes=sizes, left=answer, linger_seconds=linger_seconds)
 
 
 async def filled(taken: Intake, *arrivals: Arrival) -> Intake:
@@ -110,6 +112,30 @@ async def test_full_batches_while_there_is_more_to_come():
     """Six waiting of many: the first slot takes four, not three."""
     taken = await filled(intake(left=None), *[arrival("a", index) for index in range(6)])
     assert len(await taken.take()) == 4
+
+
+@pytest.mark.parametrize("waiting", [100, 26])
+async def test_the_usual_size_is_asked_for_at_every_batch(waiting: int):
+    """While sizes are tried each batch has another, also where many wait."""
+    taken = await filled(intake(batch=None, left=None), *[arrival("a", index) for index in range(waiting)])
+    assert [len(await taken.take()) for _ in range(3)] == [8, 4, 12]
+
+
+async def test_at_a_files_end_the_size_of_that_batch_counts():
+    """Eleven for two slots: batches of 8 are shared out, where those of 4 are full ones."""
+    taken = await filled(intake(batch=None, left=5.5), *[arrival("a", index) for index in range(11)])
+    assert len(await taken.take()) == 6
+    taken = await filled(intake(batch=None, left=8.0), *[arrival("a", index) for index in range(16)])
+    assert [len(await taken.take()) for _ in range(2)] == [8, 4]
+
+
+async def test_a_whole_batch_of_one_task_is_one_of_that_size():
+    """Seven windows are none of 8, so a note is with them; where 4 are tried they are, and it is not."""
+    taken = await filled(intake(batch=None, left=None), *[arrival("long", index) for index in range(7)])
+    await filled(taken, arrival("note", 0))
+    assert {name for name, _ in names(await taken.take())} == {"long", "note"}
+    await filled(taken, *[arrival("long", index) for index in range(7)], arrival("note", 1))
+    assert {name for name, _ in names(await taken.take())} == {"long"}
 
 
 async def test_a_slot_waits_a_moment_for_a_batch_to_fill():

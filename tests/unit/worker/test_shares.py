@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.shares import UnderWay, fair_share
+from worker.shares import UnderWay, fair_share, in_hand
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,27 @@ def test_what_is_under_way_is_known_by_the_time_that_windows_take() -> None:
     assert under_way.others == [2.5, 0.0]
     now[0] = 99.0
     assert under_way.others == [0.0, 0.0]
+
+
+def test_it_is_known_how_long_slots_were_free() -> None:
+    """All of them together: three for one second, two for two, one for four, three for one."""
+    now = [5.0]
+    under_way = UnderWay(3, clock=lambda: now[0])
+    for seconds, change in [
+        (1.0, lambda: under_way.begin("a", 4)),
+        (2.0, lambda: under_way.begin("b", 4)),
+        (4.0, lambda: (under_way.end("a"), under_way.end("b"))),
+        (1.0, lambda: None),
+    ]:
+        now[0] += seconds
+        change()
+    assert under_way.idle_seconds == 3 * 1.0 + 2 * 2.0 + 1 * 4.0 + 3 * 1.0
+
+
+@pytest.mark.parametrize(("slots", "batch", "windows"), [(2, 8, 32), (2, 12, 44), (1, 1, 2), (4, 4, 28)])
+def test_a_worker_has_room_for_the_largest_batches_and_the_next(slots: int, batch: int, windows: int) -> None:
+    """In each slot one that is larger by half, four at most, and a usual one that waits."""
+    assert in_hand(slots, batch) == windows
 
 
 def test_a_single_slot_has_no_others() -> None:

@@ -53,6 +53,21 @@ def test_attention_to_the_sound_is_what_it_should_be_within_8_bits(frames):
     assert np.linalg.norm(out[:, HEAD:] - shares @ values) < 0.08 * np.linalg.norm(shares @ values)
 
 
+def test_attention_that_is_spread_over_many_frames_is_not_rounded_away():
+    """One frame is 600 times as likely as each of the others, which together weigh more than twice as much as it."""
+    frames = 1500
+    sound, projected = new_sound(1, 1, 1, frames), normal(frames, 2 * HEAD)
+    projected[:, :HEAD] = 0
+    projected[7, 0] = np.log(600)
+    projected[:, HEAD:] = projected[:, HEAD:] * 0.1 + 1
+    pack_sound(0, projected, 0, sound)
+    q, out = np.eye(1, HEAD, dtype=np.float32), np.zeros((1, HEAD), np.float32)
+    listen(q, 0, 1, sound, 0, 0, out, new_room(1, frames), NOTHING_KEPT, NO_HEADS)
+    shares = np.exp(projected[:, 0])
+    wanted = shares @ projected[:, HEAD:] / shares.sum()
+    assert np.linalg.norm(out - wanted) < 0.02 * np.linalg.norm(wanted)
+
+
 def test_exponentials_and_the_error_function_are_close_enough():
     """Far closer than 8 bits can tell."""
     scores = np.linspace(-30, 5, 200, dtype=np.float32)

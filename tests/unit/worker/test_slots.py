@@ -1,0 +1,72 @@
+"""What a slot learns from a batch."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from core.config import Settings
+from core.models import SAMPLE_RATE, Options, Window
+from worker.batch_memory import usual_batch
+from worker.batching import TIMES, TRIED
+from worker.intake import Intake
+from worker.jobs import Jobs
+from worker.pace import Pace
+from worker.slots import Batch, Slots
+
+WINDOW = Window(pcm=np.zeros(20 * SAMPLE_RATE, np.int16))
+ENGINE = SimpleNamespace(transcribe=lambda windows, options, cancelled: [None] * len(windows))
+
+
+async def nothing_left(_: list[str]) -> float:
+    return 0.0
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Two slots, and a folder of one's own."""
+    return Settings(_env_file=None, max_parallel_workers=2, data_dir=tmp_path)
+
+
+@pytest.fixture
+def jobs():
+    """What is done in the background."""
+    return Jobs()
+
+
+@pytest.fixture
+def slots(settings, jobs):
+    """With an engine that takes no time, of which no slot has a batch yet."""
+    intake = Intake(slots=2, sizes=usual_batch(settings), left=nothing_left)
+    context = SimpleNamespace(settings=settings, engines=SimpleNamespace(get=lambda _: ENGINE), pace=Pace())
+    return Slots(context, intake, None, jobs, None)
+
+
+async def transcribed(slots, *, times=TIMES + 1):
+    """One of each size, so many times."""
+    for size in TRIED * times:
+        batch = Batch(options=Options(model="base", language="en"), work=[(None, None, WINDOW)] * size)
+        assert len(await slots._on_thread(batch)) == size
+
+
+def busy(slots, *names):
+    """These slots have batches."""
+    for name in names:
+        slots._intake.under_way.begin(name, 8)
+
+
+async def test_what_batches_take_settles_their_size_for_the_next_worker_too(slots, settings, jobs):
+    """Once enough of each size were transcribed with all slots at work."""
+    busy(slots, "this", "the other")
+    await transcribed(slots)
+    size = slots._intake.sizes.next()
+    assert slots._intake.sizes.next() == size
+    await jobs.finish(10)
+    assert usual_batch(settings).most == size == usual_batch(settings).next()
+
+
+async def test_a_batch_beside_a_slot_that_has_none_says_nothing(slots):
+    """It has more of the machine than it will have."""
+    busy(slots, "this")
+    await transcribed(slots, times=3 * TIMES)
+    assert len({slots._intake.sizes.next() for _ in TRIED}) == len(TRIED)
