@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.graphics import graphics_cards
 from core.models import CutPlan
 
 
@@ -32,7 +33,8 @@ class Settings(BaseSettings):
         default=True, description="false: one slot, one chunk at a time, in order. The text is the same."
     )
     max_parallel_workers: Annotated[int, Field(ge=1, le=256)] | Auto = Field(
-        default="auto", description="Slots (threads that transcribe) per worker process; auto: one per usable core."
+        default="auto",
+        description="Slots (threads that transcribe) per worker process; auto: one per usable core, or graphics card.",
     )
     max_concurrent_jobs: int = Field(
         default=1, ge=1, le=64, description="Tasks that one worker decodes and cuts at the same time."
@@ -171,7 +173,7 @@ class Settings(BaseSettings):
         """Threads that transcribe, after ``auto`` and sequential mode."""
         if not self.use_parallel_transcription:
             return 1
-        return usable_cores() if self.max_parallel_workers == "auto" else self.max_parallel_workers
+        return self._slots_of_machine() if self.max_parallel_workers == "auto" else self.max_parallel_workers
 
     @property
     def batch(self) -> int:
@@ -179,6 +181,12 @@ class Settings(BaseSettings):
         if not self.use_parallel_transcription:
             return 1
         return 8 if self.batch_size == "auto" else self.batch_size
+
+    def _slots_of_machine(self) -> int:
+        """A card does one batch after the other: a second slot would only wait for it."""
+        if self.device == "cuda":
+            return max(1, graphics_cards())
+        return (graphics_cards() if self.device == "auto" else 0) or usable_cores()
 
     @property
     def scratch_dir(self) -> Path:

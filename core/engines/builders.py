@@ -12,13 +12,14 @@ import structlog
 from core.config import Settings
 from core.engines.backend import Backend
 from core.engines.ct2_file import Weights, read_plain_weights
-from core.engines.ctranslate2 import CTranslate2Backend, StatesEncoder, load_model
+from core.engines.ctranslate2 import CTranslate2Backend, Places, StatesEncoder, load_model
 from core.engines.encoder_choice import fastest_encoder
 from core.engines.faster_whisper import FasterWhisperEngine, Settle
 from core.engines.model_files import ModelFiles
 from core.engines.openvino_encoder import OpenVinoEncoder
 from core.engines.quality import settle
 from core.errors import InvalidRequestError, ModelCorruptError
+from core.graphics import graphics_cards
 
 if TYPE_CHECKING:
     from core.engines.native.backend import Encoder
@@ -60,17 +61,22 @@ def _is_plain(files: ModelFiles) -> bool:
 
 
 def _device(settings: Settings) -> str:
-    import ctranslate2  # noqa: PLC0415  heavy: only where a model is loaded
-
     if settings.device == "auto":
-        return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+        return "cuda" if graphics_cards() > 0 else "cpu"
     return settings.device
 
 
 def _ctranslate2(settings: Settings, files: ModelFiles, device: str) -> Any:
-    """One worker more than there are slots, so that finding a new task's language does not wait for a running batch."""
-    kind = _compute_type(settings, device)
-    return load_model(files, device=device, compute_type=kind, workers=settings.slots + 1)
+    places = places_of(settings.slots, graphics_cards() if device == "cuda" else 1)
+    return load_model(files, device=device, compute_type=_compute_type(settings, device), places=places)
+
+
+def places_of(slots: int, cards: int) -> Places:
+    """One worker more than there are slots, so that finding a new task's language does not wait for a running batch.
+    On several cards as many on each of them; a card that nobody sees is left to CTranslate2, which says what it lacks.
+    """
+    cards = max(1, cards)
+    return Places(workers=-(-slots // cards) + 1, cards=tuple(range(cards)))
 
 
 def _compute_type(settings: Settings, device: str) -> str:

@@ -1,6 +1,7 @@
 """Whisper on CTranslate2: what runs it on a GPU, and on processors that the compiled decoder was not made for."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +21,25 @@ BEST_OF = 5  # samples drawn at a temperature above 0, of which the most probabl
 Encoded = NDArray[np.float32]  # shape (windows, 1500, model's width)
 
 
-def load_model(files: ModelFiles, *, device: str, compute_type: str, workers: int) -> Any:
-    """A CTranslate2 model with ``workers`` threads of its own."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where a model runs: so many threads of CTranslate2's own, on each of these cards (a processor is number 0)."""
+
+    workers: int
+    cards: tuple[int, ...] = (0,)
+
+
+def load_model(files: ModelFiles, *, device: str, compute_type: str, places: Places) -> Any:
+    """A CTranslate2 model."""
     import ctranslate2  # noqa: PLC0415  heavy: only where a model is loaded
 
     return ctranslate2.models.Whisper(
-        str(files.path), device=device, compute_type=compute_type, inter_threads=workers, intra_threads=1
+        str(files.path),
+        device=device,
+        device_index=list(places.cards),
+        compute_type=compute_type,
+        inter_threads=places.workers,
+        intra_threads=1,
     )
 
 

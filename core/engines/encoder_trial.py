@@ -63,9 +63,9 @@ def _timed(encode: Encode, mel: Spectrogram) -> float:
 
 
 def _ctranslate2(files: ModelFiles, compute_type: str) -> Encode:
-    from core.engines.ctranslate2 import load_model, storage  # noqa: PLC0415  heavy
+    from core.engines.ctranslate2 import Places, load_model, storage  # noqa: PLC0415  heavy
 
-    model = load_model(files, device="cpu", compute_type=compute_type, workers=1)
+    model = load_model(files, device="cpu", compute_type=compute_type, places=Places(workers=1))
     return lambda mel: model.encode(storage(mel), to_cpu=True)
 
 
