@@ -17,6 +17,7 @@ FRAME_SAMPLES = 160  # 10 ms
 MIN_PAUSE_SECONDS = 0.2
 MIN_CONTRAST_DB = 15.0  # less between loud and quiet: noise or music, where energy tells nothing
 REACH_SECONDS = 0.6  # a word boundary further than this from a pause has nothing to do with it
+TOUCH_SECONDS = 0.1  # the alignment is in steps of 20 ms and off by a few: so near to a pause is at it
 _DEPTH_DB = 20.0  # a pause is this far below loud speech; soft consonants are quieter, but shorter than a pause
 _RISE_DB = 6.0  # what stands out of a pause's own noise by this is the soft edge of a word
 _EDGE_FRAMES = 15  # such an edge is at most 150 ms long
@@ -34,9 +35,9 @@ class Pause:
     start: float
     end: float
 
-    def distance(self, time: float) -> float:
-        """How far ``time`` is outside the pause; 0 inside it."""
-        return max(self.start - time, time - self.end, 0.0)
+    def distance(self, begin: float, end: float) -> float:
+        """How far what lasts from ``begin`` to ``end`` is outside the pause; 0 where some of it is inside."""
+        return max(self.start - end, begin - self.end, 0.0)
 
 
 def find_pauses(pcm: Pcm) -> list[Pause]:
@@ -69,7 +70,8 @@ def _soft_frames(quiet: Loudness) -> int:
 
 
 def correct(words: Sequence[TimedWord], pauses: Sequence[Pause], seconds: float) -> list[TimedWord]:
-    """The words with the boundary nearest to each pause moved onto the pause's two edges."""
+    """The words with the boundary nearest to each pause moved onto the pause's two edges. Between two words that do not
+    touch (a full stop has no time) all that lies between them is the boundary."""
     if not words:
         return []
     times = [(item.word.start, item.word.end) for item in words]
@@ -83,16 +85,27 @@ def correct(words: Sequence[TimedWord], pauses: Sequence[Pause], seconds: float)
 
 
 def _snap(times: list[tuple[float, float]], pause: Pause) -> None:
-    boundaries = [times[0][0], *((times[i - 1][1] + times[i][0]) / 2 for i in range(1, len(times))), times[-1][1]]
-    nearest = min(range(len(boundaries)), key=lambda index: pause.distance(boundaries[index]))
-    if pause.distance(boundaries[nearest]) > REACH_SECONDS:
+    edges = [times[0][:1], *((times[i - 1][1], times[i][0]) for i in range(1, len(times))), times[-1][1:]]
+    distances = [pause.distance(min(edge), max(edge)) for edge in edges]
+    if min(distances) > REACH_SECONDS:
         return
+    # Words begin too early, they do not end too late: one that fills the pause was said after it.
+    nearest = next(at for at, distance in enumerate(distances) if distance <= max(min(distances), TOUCH_SECONDS))
     if nearest > 0:
         start, _ = times[nearest - 1]
         times[nearest - 1] = (min(start, pause.start), pause.start)
     if nearest < len(times):
-        _, end = times[nearest]
-        times[nearest] = (pause.end, max(end, pause.end))
+        _begin_at(times, nearest, pause.end)
+
+
+def _begin_at(times: list[tuple[float, float]], index: int, moment: float) -> None:
+    """A word that ended before has half of the time of the next one: both were said in it."""
+    _, end = times[index]
+    if end <= moment and index + 1 < len(times):
+        _, following = times[index + 1]
+        end = (moment + max(moment, following)) / 2
+        times[index + 1] = (end, max(end, following))
+    times[index] = (moment, max(moment, end))
 
 
 def _loudness_db(pcm: Pcm) -> Loudness:

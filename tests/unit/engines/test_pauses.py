@@ -53,6 +53,18 @@ def test_noise_alone_has_no_pauses(seconds: float) -> None:
     assert find_pauses(sound(seconds=seconds, noise=3000.0)) == []
 
 
+def test_a_word_that_fills_the_pause_was_said_after_it() -> None:
+    """Though its end is nearer to the pause than its start: words begin too early, they do not end too late."""
+    result = correct(words((0.2, 0.98), (0.98, 2.95), (2.95, 3.8)), [Pause(start=1.0, end=3.0)], 5.0)
+    assert spans(result) == [(0.2, 1.0), (3.0, 3.4), (3.4, 3.8)]
+
+
+def test_what_lies_between_two_words_is_the_boundary() -> None:
+    """After a full stop, which was given half of the pause; the next word was given the rest of it."""
+    result = correct(words((0.2, 0.7), (1.2, 2.95), (2.95, 3.8)), [Pause(start=1.05, end=2.9)], 5.0)
+    assert spans(result) == [(0.2, 1.05), (2.9, 2.95), (2.95, 3.8)]
+
+
 def test_a_word_that_starts_in_the_pause_is_moved_to_the_sound() -> None:
     """Whisper lets the first word after a pause begin where the last one ended; its end and the others stay."""
     result = correct(words((0.2, 1.0), (1.0, 3.4), (3.4, 3.8)), [Pause(start=1.0, end=3.0)], 5.0)
