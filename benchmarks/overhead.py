@@ -221,6 +221,7 @@ def _settings(options: argparse.Namespace) -> dict[str, object]:
         "engine": options.engine,
         "models_dir": os.environ.get("MODELS_DIR", str(ROOT / "models")),
         "max_parallel_workers": SLOTS,
+        "batch_size": 8,  # on both sides, and no trial of others meanwhile
         "fake_engine": "{}",
     }
 

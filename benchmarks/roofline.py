@@ -3,10 +3,11 @@
 `python -m benchmarks.roofline [--model base] [--minutes 8] [--seconds 2] [--json]`
 
 The floor counts what Whisper's arithmetic cannot do without: the encoder's and the decoder's multiplications, at the
-rate at which this machine multiplies matrices with all of its cores (OpenVINO, in the precision that the encoder runs
-in); and, for each token, one reading of the decoder's weights by a batch and of the keys and values of each of its
-windows, one byte a value, at the rate at which all cores together read memory. A token's step takes the longer of its
-two; the floor of a window is the encoder's time and that of its tokens. One text a window (greedy), no second search.
+higher of the two rates at which this machine multiplies with all of its cores (matrices in OpenVINO, in the precision
+that its encoder runs in; and the innermost loop of the 8-bit kernels, on numbers that stay in the nearest cache); and,
+for each token, one reading of the decoder's weights by a batch and of the keys and values of each of its windows, one
+byte a value, at the rate at which all cores together read memory. A token's step takes the longer of its two; the floor
+of a window is the encoder's time and that of its tokens. One text a window (greedy), no second search.
 """
 
 import argparse
@@ -56,9 +57,10 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """What all cores do together in a second."""
+    """What all cores do together in a second: operations on floats, on bytes (a product and a sum are two), reading."""
 
     flops: float
+    byte_ops: float
     bytes: float
 
 
@@ -80,9 +82,10 @@ def work_of(sizes: Mapping[str, int]) -> Work:
 
 def floor_seconds(work: Work, machine: Machine, tokens: float, *, batch: int = BATCH) -> dict[str, float]:
     """Of a window with so many tokens; on all cores, as its share of what they do."""
-    arithmetic = work.token_flops / machine.flops
+    rate = max(machine.flops, machine.byte_ops)
+    arithmetic = work.token_flops / rate
     reading = (work.weight_bytes / batch + work.window_bytes) / machine.bytes
-    encoder, decoder = work.encoder_flops / machine.flops, tokens * max(arithmetic, reading)
+    encoder, decoder = work.encoder_flops / rate, tokens * max(arithmetic, reading)
     return {"encoder_seconds": encoder, "decoder_seconds": decoder, "floor_seconds": encoder + decoder}
 
 
@@ -92,7 +95,8 @@ def main() -> None:
     end_in_order()
     settings = Settings(models_dir=Path(os.environ.get("MODELS_DIR", ROOT / "models")))
     files = model_store(settings).find(options.model)
-    machine = Machine(flops=_multiplied(options.seconds), bytes=_read(options.seconds))
+    seconds = options.seconds
+    machine = Machine(flops=_multiplied(seconds), byte_ops=_multiplied_bytes(seconds), bytes=_read(seconds))
     found = _measured(options, settings, files)
     floor = floor_seconds(work_of(dimensions(read_weights(files.weights))), machine, found["tokens_per_window"])
     figures = {"cores": usable_cores(), **asdict(machine), **floor, **found}
@@ -142,6 +146,30 @@ def _multiplied(seconds: float) -> float:
     return 2.0 * SIDE**3 * _rate(worker, seconds)
 
 
+def _multiplied_bytes(seconds: float) -> float:
+    """The same of bytes, by the kernels' own loop: a tile of weights and as many rows as stay near."""
+    from numba import njit  # noqa: PLC0415  heavy
+
+    from core.engines.native.linear import new_rows, pack  # noqa: PLC0415  heavy
+    from core.kernels.simd import GROUP, ROWS, TILE  # noqa: PLC0415  heavy
+    from core.kernels.tiles import multiply_unsigned  # noqa: PLC0415  heavy
+
+    inputs, rows, times = 256, 16, 400
+
+    @njit(nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+    def products(values: Any, weights: Any, sums: Any) -> None:
+        for _ in range(times):
+            for first in range(0, rows, ROWS):
+                multiply_unsigned(values, first, weights, sums, inputs // GROUP)
+
+    def worker() -> Act:
+        tile = pack([np.ones((TILE, inputs), np.float32)], [None]).tiles[0, 0]
+        room = new_rows(rows, inputs)
+        return lambda: products(room.values, tile, room.sums)
+
+    return 2.0 * rows * TILE * inputs * times * _rate(worker, seconds)
+
+
 def _read(seconds: float) -> float:
     """Bytes a second, a large array of its own read on each core at once."""
 
@@ -177,7 +205,8 @@ def _rate(worker: Callable[[], Act], seconds: float) -> float:
 
 def _sentence(found: Mapping[str, Any]) -> str:
     return (
-        f"{found['cores']:.0f} cores: {found['flops'] / 1e9:.0f} GFLOP/s, {found['bytes'] / 1e9:.1f} GB/s read\n"
+        f"{found['cores']:.0f} cores: {found['flops'] / 1e9:.0f} GFLOP/s, {found['byte_ops'] / 1e9:.0f} G/s in 8 bits, "
+        f"{found['bytes'] / 1e9:.1f} GB/s read\n"
         f"floor of a window with {found['tokens_per_window']:.0f} tokens: {1000 * found['floor_seconds']:.0f} ms "
         f"(encoder {1000 * found['encoder_seconds']:.0f}, decoder {1000 * found['decoder_seconds']:.0f})\n"
         f"engine: {1000 * found['seconds_per_window']:.0f} ms, {found['realtime_factor']:.1f} x real time, "

@@ -173,7 +173,9 @@ class Settings(BaseSettings):
         """Threads that transcribe, after ``auto`` and sequential mode."""
         if not self.use_parallel_transcription:
             return 1
-        return self._slots_of_machine() if self.max_parallel_workers == "auto" else self.max_parallel_workers
+        if self.max_parallel_workers != "auto":
+            return self.max_parallel_workers
+        return slots_of(self.device, 0 if self.device == "cpu" else graphics_cards(), usable_cores())
 
     @property
     def batch(self) -> int:
@@ -181,12 +183,6 @@ class Settings(BaseSettings):
         if not self.use_parallel_transcription:
             return 1
         return 8 if self.batch_size == "auto" else self.batch_size
-
-    def _slots_of_machine(self) -> int:
-        """A card does one batch after the other: a second slot would only wait for it."""
-        if self.device == "cuda":
-            return max(1, graphics_cards())
-        return (graphics_cards() if self.device == "auto" else 0) or usable_cores()
 
     @property
     def scratch_dir(self) -> Path:
@@ -202,6 +198,12 @@ class Settings(BaseSettings):
     def cut_plan(self) -> CutPlan:
         """How tasks accepted now are to be cut."""
         return CutPlan(strategy=self.chunk_strategy, chunk_seconds=self.chunk_duration_seconds)
+
+
+def slots_of(device: str, cards: int, cores: int) -> int:
+    """One for each card, which does one batch after the other; where there is none, or none is to be used, one for each
+    core. A card that was asked for and cannot be seen counts: that it is missing is told when the model is loaded."""
+    return max(1, cards) if device == "cuda" or (device == "auto" and cards) else cores
 
 
 def usable_cores() -> int:

@@ -12,6 +12,7 @@ import structlog
 from core.config import Settings
 from core.engines.catalogue import canonical
 from core.engines.circumstances import processor, versions
+from core.graphics import graphics_cards
 from core.models import Options
 from worker.batching import TRIED, BatchSize, Finding
 
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 
 def usual_batch(settings: Settings) -> BatchSize:
     """As the settings say; with ``BATCH_SIZE=auto`` what is remembered, or what will be found."""
-    alike = settings.engine == "fake"  # takes the same time in a batch of any size
+    alike = settings.engine != "faster-whisper"  # the others take windows one by one: no size is better
     told = settings.batch_size != "auto" or not settings.use_parallel_transcription or alike
     options = Options(model=canonical(settings.default_whisper_model), beam_size=settings.beam_size)
     return BatchSize(of=options, slots=settings.slots, settled=settings.batch if told else _remembered(settings))
@@ -61,4 +62,5 @@ def _circumstances(settings: Settings) -> list[str]:
     """What the finding holds for; in others it is sought anew."""
     names = ("engine", "device", "encoder", "decoder", "compute_type", "beam_size", "slots")
     told = [f"{name} {getattr(settings, name)}" for name in names]
-    return [canonical(settings.default_whisper_model), *told, platform.machine(), processor(), *versions()]
+    machine = [platform.machine(), processor(), f"cards {graphics_cards()}"]
+    return [canonical(settings.default_whisper_model), *told, *machine, *versions()]

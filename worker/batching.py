@@ -14,6 +14,7 @@ from core.models import Options
 TRIED = (8, 4, 12)  # the first is to begin with, and stays unless another is better by the margin
 TIMES = 4  # that each is measured; the median counts
 MARGIN = 0.03  # less may be chance
+ENOUGH = 120  # batches without an outcome: with what comes here sizes cannot be compared, and the first one stays
 IDLE = 0.1  # of the time that the other slots had: they take their next batch meanwhile, which is no rest
 LONG_WINDOW_SECONDS = 15.0  # on average; shorter windows take more for each second, and fill small batches first
 
@@ -48,6 +49,7 @@ class BatchSize:
         self._slots = slots
         self._settled = settled
         self._turns = itertools.cycle(TRIED)
+        self._tried = 0
         self._cold = slots  # the first batch of each slot also pays for memory and caches
         self._rates: dict[int, list[float]] = {size: [] for size in TRIED}
 
@@ -56,9 +58,16 @@ class BatchSize:
         """The most that a batch may usually be, by what is known now."""
         return max(TRIED) if self._settled is None else self._settled
 
-    def next(self) -> int:
-        """For the batch that is taken now."""
-        return next(self._turns) if self._settled is None else self._settled
+    def next(self, options: Options) -> int:
+        """For the batch that is taken now, whose first window has these options."""
+        if self._settled is None and self._tried >= ENOUGH:
+            self._settled = TRIED[0]
+        if self._settled is not None:
+            return self._settled
+        if not self._comparable(options):
+            return TRIED[0]
+        self._tried += 1
+        return next(self._turns)
 
     def note(self, options: Options, batch: Measured) -> Finding | None:
         """So long did a batch take. What was found, by the one that ends the trial."""
@@ -79,11 +88,14 @@ class BatchSize:
     def _tells(self, options: Options, batch: Measured) -> bool:
         """Full, of long windows, and with all other slots at work: otherwise it is no example of what sizes do."""
         return (
-            replace(options, language=None) == self._of
+            self._comparable(options)
             and batch.windows in self._rates
             and batch.audio_seconds >= LONG_WINDOW_SECONDS * batch.windows
             and batch.idle_seconds <= IDLE * batch.work_seconds * (self._slots - 1)
         )
+
+    def _comparable(self, options: Options) -> bool:
+        return replace(options, language=None) == self._of
 
     def _settle(self) -> Finding:
         seconds = {size: median(rates) for size, rates in self._rates.items()}

@@ -87,14 +87,19 @@ class Intake:
         async with self._taking:
             async with self._arrived:
                 await self._arrived.wait_for(lambda: self._closed or len(self) > 0)
-            usual = self.sizes.next()
-            share = 0 if self._closed else await self._share(usual)
-            if self._closed:  # before, or while more was waited for
+            if self._closed:
+                raise IntakeClosedError
+            usual = self.sizes.next(self._first_options())
+            share = await self._share(usual)
+            if self._closed:  # while more was waited for
                 raise IntakeClosedError
             batch = self._pick(share, usual)
         self._taken.update((arrival.task_id, arrival.index) for arrival in batch)
         self.under_way.begin(id(batch), len(batch))
         return batch
+
+    def _first_options(self) -> Options:
+        return next(iter(next(iter(self._waiting.values())).values())).options
 
     def done(self, batch: list[Arrival]) -> None:
         """A slot has ended with a batch."""

@@ -1,6 +1,7 @@
 """The broker of the embedded form: queues in this process. They die with it, and the sweeper repairs that."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from core.adapters.handing import hand_over
 from core.ports import Handler, Message, Queue
 
+HANDLING_SECONDS = 3.0  # for a handler to come to its end
 MOST_UNHEARD = 10_000  # messages that wait in a queue that nobody in this process has ever consumed
 
 
@@ -73,9 +75,11 @@ class MemoryBroker:
         self._consumers.add(consumer)
 
         async def stop() -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HANDLING_SECONDS), handing:
+                    pass  # the handler that runs right now comes to its end, and no other begins: the loop is ours
             self._consumers.discard(consumer)
-            async with handing:  # the handler that runs right now comes to its end
-                consumer.cancel()
+            consumer.cancel()
             await asyncio.gather(consumer, return_exceptions=True)
 
         return stop

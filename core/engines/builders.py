@@ -73,9 +73,9 @@ def _ctranslate2(settings: Settings, files: ModelFiles, device: str) -> Any:
 
 def places_of(slots: int, cards: int) -> Places:
     """One worker more than there are slots, so that finding a new task's language does not wait for a running batch.
-    On several cards as many on each of them; a card that nobody sees is left to CTranslate2, which says what it lacks.
+    Slots are spread over the cards; one that nobody sees is left to CTranslate2, which says what it lacks.
     """
-    cards = max(1, cards)
+    cards = max(1, min(cards, slots))
     return Places(workers=-(-slots // cards) + 1, cards=tuple(range(cards)))
 
 

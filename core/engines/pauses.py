@@ -76,7 +76,7 @@ def correct(words: Sequence[TimedWord], pauses: Sequence[Pause], seconds: float)
         return []
     times = [(item.word.start, item.word.end) for item in words]
     for pause in pauses:
-        _snap(times, pause)
+        _snap(times, pause, seconds)
     moved = [
         replace(item, word=replace(item.word, start=start, end=max(start, end)))
         for item, (start, end) in zip(words, times, strict=True)
@@ -84,26 +84,33 @@ def correct(words: Sequence[TimedWord], pauses: Sequence[Pause], seconds: float)
     return within(moved, seconds)
 
 
-def _snap(times: list[tuple[float, float]], pause: Pause) -> None:
+def _snap(times: list[tuple[float, float]], pause: Pause, seconds: float) -> None:
     edges = [times[0][:1], *((times[i - 1][1], times[i][0]) for i in range(1, len(times))), times[-1][1:]]
     distances = [pause.distance(min(edge), max(edge)) for edge in edges]
     if min(distances) > REACH_SECONDS:
         return
-    # Words begin too early, they do not end too late: one that fills the pause was said after it.
-    nearest = next(at for at, distance in enumerate(distances) if distance <= max(min(distances), TOUCH_SECONDS))
-    if nearest > 0:
+    nearest = distances.index(min(distances))
+    if pause.end < seconds:
+        nearest = next((at for at in range(nearest) if _fills(times[at], distances[at], pause)), nearest)
+    if nearest > 0 and pause.start - times[nearest - 1][1] <= REACH_SECONDS:
         start, _ = times[nearest - 1]
         times[nearest - 1] = (min(start, pause.start), pause.start)
-    if nearest < len(times):
+    if nearest < len(times) and times[nearest][0] - pause.end <= REACH_SECONDS:
         _begin_at(times, nearest, pause.end)
 
 
+def _fills(times: tuple[float, float], distance: float, pause: Pause) -> bool:
+    """Whether a word begins where the pause does and reaches far into it. Words begin too early, they do not end too
+    late: it was said after the pause."""
+    return distance <= TOUCH_SECONDS and times[1] > pause.start + TOUCH_SECONDS
+
+
 def _begin_at(times: list[tuple[float, float]], index: int, moment: float) -> None:
-    """A word that ended before has half of the time of the next one: both were said in it."""
+    """A word that ended before has the time until the next one, or half of the next one's: both were said in it."""
     _, end = times[index]
     if end <= moment and index + 1 < len(times):
-        _, following = times[index + 1]
-        end = (moment + max(moment, following)) / 2
+        start, following = times[index + 1]
+        end = start if start > moment else (moment + max(moment, following)) / 2
         times[index + 1] = (end, max(end, following))
     times[index] = (moment, max(moment, end))
 

@@ -42,6 +42,7 @@ class Session:
         self._held = 0
         self._moved = time.monotonic()
         self._handing = asyncio.Lock()
+        self._cut_off: RabbitDelivery | None = None  # whose handler did not come to its end in time
         self._task: asyncio.Task[None] | None = None
         self.ending = Ending()
 
@@ -66,6 +67,8 @@ class Session:
                 raw = await channel.get_underlay_channel()
                 await raw.basic_cancel(tag, timeout=self._pace.ask)
         await self._end_handing()
+        if self._cut_off is not None:
+            await self._cut_off.requeue()
         while self._inbox:
             delivery = self._delivery(self._inbox.popleft())
             if delivery is not None:
@@ -147,8 +150,12 @@ class Session:
         if delivery is None:
             log.error("message not understood, see the dead letters", queue=self._queue, body=raw.body[:200])
             await self.reject(raw)
-        else:
+            return
+        try:
             await hand_over(delivery, self._handler)
+        except asyncio.CancelledError:
+            self._cut_off = delivery  # given back by whoever stops us, unless the handler has settled it
+            raise
 
     async def _end_handing(self) -> None:
         """Let the handler that runs right now come to its end."""

@@ -173,6 +173,27 @@ async def test_giving_back_does_not_count_as_a_delivery(broker, rabbit, prefix):
         assert await (await channel.get_queue(name)).get(fail=False) is None
 
 
+async def test_a_handler_that_is_cut_off_has_its_message_given_back(rabbit, prefix):
+    """It waited for a database that is away, say: the message is another worker's at once, and not counted."""
+    name = Topology(prefix=prefix).queue(Queue.CHUNKS)
+    broker = RabbitBroker(rabbit.url, prefix=prefix, pace=dataclasses.replace(QUICK, close=0.2))
+    begun = asyncio.Event()
+
+    async def never_ends(_delivery: Delivery) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    stop = await broker.consume(Queue.CHUNKS, never_ends, prefetch=2)
+    for number in range(2):
+        await taken(broker, Queue.CHUNKS, note(number))
+    await begun.wait()
+    await stop()
+    async with raw_channel(rabbit) as channel:
+        found = [await (await channel.get_queue(name)).get() for _ in range(2)]
+        assert {message.headers.get("x-delivery-count", 0) for message in found} == {0}
+    await broker.close()
+
+
 async def test_what_is_not_understood_goes_to_the_dead_letters(broker, rabbit, prefix):
     """At once, and it holds up nothing; a message of a later version with more fields is understood."""
     topology = Topology(prefix=prefix)

@@ -24,7 +24,13 @@ def test_the_work_of_base() -> None:
 def test_a_step_takes_the_longer_of_arithmetic_and_reading(bandwidth: float, step: float) -> None:
     """The weights are read once for a batch, a window's own values once for the window."""
     work = Work(encoder_flops=30.0, token_flops=2.0, weight_bytes=80.0, window_bytes=10.0)
-    found = floor_seconds(work, Machine(flops=10.0, bytes=bandwidth), 7, batch=8)
+    found = floor_seconds(work, Machine(flops=10.0, byte_ops=4.0, bytes=bandwidth), 7, batch=8)
     assert found["encoder_seconds"] == 3.0
     assert found["decoder_seconds"] == pytest.approx(7 * step)
     assert found["floor_seconds"] == pytest.approx(3.0 + 7 * step)
+
+
+def test_the_faster_arithmetic_counts() -> None:
+    """Of floats or of bytes."""
+    work = Work(encoder_flops=30.0, token_flops=2.0, weight_bytes=80.0, window_bytes=10.0)
+    assert floor_seconds(work, Machine(flops=1.0, byte_ops=10.0, bytes=1e12), 7)["encoder_seconds"] == 3.0

@@ -65,6 +65,24 @@ def test_what_lies_between_two_words_is_the_boundary() -> None:
     assert spans(result) == [(0.2, 1.05), (2.9, 2.95), (2.95, 3.8)]
 
 
+def test_a_short_word_before_a_pause_stays_before_it() -> None:
+    """Inside a window and at its end, where no word can follow; a long one at the end stays, too."""
+    before = words((9.30, 9.52), (9.52, 9.60), (10.40, 10.8))
+    assert spans(correct(before, [Pause(start=9.60, end=10.40)], 11.0)) == spans(before)
+    last = words((9.30, 9.52), (9.52, 9.60))
+    assert spans(correct(last, [Pause(start=9.60, end=10.0)], 10.0)) == spans(last)
+    long = correct(words((9.0, 9.45), (9.45, 9.95)), [Pause(start=9.5, end=10.0)], 10.0)
+    assert spans(long) == [(9.0, 9.45), (9.45, 9.5)]
+
+
+def test_of_two_pauses_between_two_words_each_moves_what_is_near_to_it() -> None:
+    """Somebody coughs between them: the word after it is not taken for said before the cough."""
+    result = correct(
+        words((0.2, 0.9), (4.6, 5.0), (5.0, 5.4)), [Pause(start=1.0, end=1.8), Pause(start=2.9, end=4.5)], 6.0
+    )
+    assert spans(result) == [(0.2, 1.0), (4.5, 5.0), (5.0, 5.4)]
+
+
 def test_a_word_that_starts_in_the_pause_is_moved_to_the_sound() -> None:
     """Whisper lets the first word after a pause begin where the last one ended; its end and the others stay."""
     result = correct(words((0.2, 1.0), (1.0, 3.4), (3.4, 3.8)), [Pause(start=1.0, end=3.0)], 5.0)

@@ -10,6 +10,7 @@ from worker import batch_memory
 from worker.batch_memory import remember, usual_batch
 from worker.batching import TIMES, TRIED, Finding, Measured
 
+USUAL = Options(model="base", beam_size=2)
 FOUR = Finding(size=4, seconds={8: 0.02, 4: 0.015, 12: 0.03})
 
 
@@ -28,14 +29,19 @@ def kept(settings):
 def is_open(settings):
     """Whether sizes would be tried."""
     sizes = usual_batch(settings)
-    return len({sizes.next() for _ in TRIED}) > 1
+    return len({next_of(sizes, settings) for _ in TRIED}) > 1
+
+
+def next_of(sizes, settings):
+    """For a batch of the default model with the usual beam."""
+    return sizes.next(Options(model=settings.default_whisper_model, beam_size=settings.beam_size))
 
 
 def test_the_next_worker_begins_with_what_was_found(told):
     """And tries nothing; the file can be read by people, too."""
     assert is_open(told())
     remember(told(), FOUR)
-    assert (usual_batch(told()).next(), usual_batch(told()).most) == (4, 4)
+    assert (usual_batch(told()).next(USUAL), usual_batch(told()).most) == (4, 4)
     (place,) = kept(told())
     assert json.loads(place.read_text())["seconds"] == {"8": 0.02, "4": 0.015, "12": 0.03}
 
@@ -53,7 +59,6 @@ def test_it_is_told_once_with_its_figures(told, capsys, caplog):
     [
         {"default_whisper_model": "tiny.en"},
         {"max_parallel_workers": 3},
-        {"engine": "openai-whisper"},
         {"device": "cuda"},
         {"encoder": "openvino"},
         {"decoder": "compiled"},
@@ -66,7 +71,8 @@ def test_other_circumstances_are_measured_anew(told, changes):
     remember(told(), FOUR)
     assert is_open(told(**changes))
     remember(told(**changes), Finding(size=12, seconds={}))
-    assert (usual_batch(told()).next(), usual_batch(told(**changes)).next()) == (4, 12)
+    here, there = told(), told(**changes)
+    assert (next_of(usual_batch(here), here), next_of(usual_batch(there), there)) == (4, 12)
 
 
 @pytest.mark.parametrize("name", ["processor", "versions"])
@@ -102,7 +108,7 @@ def test_a_broken_file_is_written_anew(told, data):
     place.write_bytes(data)
     assert is_open(told())
     remember(told(), FOUR)
-    assert usual_batch(told()).next() == 4
+    assert usual_batch(told()).next(USUAL) == 4
 
 
 def test_a_folder_that_cannot_be_made_is_no_error(told, tmp_path):
@@ -144,16 +150,16 @@ def test_what_the_settings_say_is_never_changed(told, changes, size):
     for windows in TRIED * (TIMES + 2):
         took = Measured(windows=windows, audio_seconds=30.0 * windows, work_seconds=windows**2, idle_seconds=0.0)
         assert sizes.note(Options(model="base"), took) is None
-    assert (sizes.next(), sizes.most) == (size, size)
+    assert (sizes.next(USUAL), sizes.most) == (size, size)
 
 
 @pytest.mark.parametrize("decoder", ["auto", "ctranslate2", "compiled"])
 def test_the_batches_of_the_default_model_are_compared(told, decoder):
     """By its name on disk, with the beam of the settings; it begins with 8, whichever decoder it is."""
     settings = told(default_whisper_model="turbo", beam_size=3, decoder=decoder)
-    assert settings.batch == usual_batch(settings).next() == 8
     sizes, options = usual_batch(settings), Options(model="large-v3-turbo", beam_size=3, language="de")
+    assert settings.batch == sizes.next(options) == 8
     for windows in TRIED * (TIMES + 1):
         took = Measured(windows=windows, audio_seconds=30.0 * windows, work_seconds=1.0, idle_seconds=0.0)
         sizes.note(options, took)
-    assert sizes.next() == sizes.next() == 12
+    assert sizes.next(options) == sizes.next(options) == 12

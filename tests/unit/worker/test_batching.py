@@ -6,7 +6,7 @@ import pytest
 
 from core.config import Settings
 from core.models import Options
-from worker.batching import TIMES, TRIED, BatchSize, Finding, Measured
+from worker.batching import ENOUGH, TIMES, TRIED, BatchSize, Finding, Measured
 
 USUAL = Options(model="base", beam_size=2)
 ENGLISH = replace(USUAL, language="en")
@@ -44,15 +44,32 @@ def all_but_the_last(sizes: BatchSize) -> BatchSize:
 
 def settled(sizes: BatchSize) -> int | None:
     """The size that is used from now on; None while sizes are tried."""
-    following = {sizes.next() for _ in TRIED}
+    following = {sizes.next(ENGLISH) for _ in TRIED}
     return following.pop() if len(following) == 1 else None
 
 
 def test_it_begins_with_the_size_that_the_settings_say_and_takes_turns():
     """So a machine that is slower by the minute is slower for all of them."""
     sizes = BatchSize(of=USUAL, slots=2)
-    assert [sizes.next() for _ in range(6)] == [8, 4, 12, 8, 4, 12]
+    assert [sizes.next(ENGLISH) for _ in range(6)] == [8, 4, 12, 8, 4, 12]
     assert Settings(_env_file=None).batch == TRIED[0]
+
+
+def test_what_cannot_be_compared_takes_nobodys_turn():
+    """Another model, or a prompt: they have the first size, and the next that counts has the size whose turn it is."""
+    sizes = BatchSize(of=USUAL, slots=2)
+    assert sizes.next(ENGLISH) == 8
+    others = [replace(USUAL, model="large-v3"), replace(USUAL, prompt="Names: Ada."), replace(USUAL, beam_size=5)]
+    assert [sizes.next(options) for options in others] == [8, 8, 8]
+    assert sizes.next(ENGLISH) == 4
+
+
+def test_what_finds_nothing_does_not_go_on_for_ever():
+    """Where files are short no batch tells anything: after a while the first size stays."""
+    sizes = BatchSize(of=USUAL, slots=2)
+    for _ in range(ENOUGH):
+        sizes.next(ENGLISH)
+    assert settled(sizes) == TRIED[0] == sizes.most
 
 
 @pytest.mark.parametrize(("rates", "best"), [((10, 8, 9), 4), ((10, 11, 9), 12), ((10, 11, 12), 8), ((10, 9, 8), 12)])

@@ -1,6 +1,7 @@
 """Which chunks a free slot takes next."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -37,7 +38,7 @@ def intake(*, slots: int = 2, batch: int | None = 4, left: float | None = 0, lin
     async def answer(task_ids: list[str]) -> float | None:
         return left
 
-    sizes = BatchSize(of=BASE, slots=slots, settled=batch)
+    sizes = BatchSize(of=replace(BASE, language=None), slots=slots, settled=batch)
     return Intake(slots=slots, sizes=sizes, left=answer, linger_seconds=linger_seconds)
 
 

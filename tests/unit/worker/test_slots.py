@@ -14,6 +14,7 @@ from worker.jobs import Jobs
 from worker.pace import Pace
 from worker.slots import Batch, Slots
 
+ENGLISH = Options(model="base", language="en")
 WINDOW = Window(pcm=np.zeros(20 * SAMPLE_RATE, np.int16))
 ENGINE = SimpleNamespace(transcribe=lambda windows, options, cancelled: [None] * len(windows))
 
@@ -45,7 +46,7 @@ def slots(settings, jobs):
 async def transcribed(slots, *, times=TIMES + 1):
     """One of each size, so many times."""
     for size in TRIED * times:
-        batch = Batch(options=Options(model="base", language="en"), work=[(None, None, WINDOW)] * size)
+        batch = Batch(options=ENGLISH, work=[(None, None, WINDOW)] * size)
         assert len(await slots._on_thread(batch)) == size
 
 
@@ -59,14 +60,14 @@ async def test_what_batches_take_settles_their_size_for_the_next_worker_too(slot
     """Once enough of each size were transcribed with all slots at work."""
     busy(slots, "this", "the other")
     await transcribed(slots)
-    size = slots._intake.sizes.next()
-    assert slots._intake.sizes.next() == size
+    size = slots._intake.sizes.next(ENGLISH)
+    assert slots._intake.sizes.next(ENGLISH) == size
     await jobs.finish(10)
-    assert usual_batch(settings).most == size == usual_batch(settings).next()
+    assert usual_batch(settings).most == size == usual_batch(settings).next(ENGLISH)
 
 
 async def test_a_batch_beside_a_slot_that_has_none_says_nothing(slots):
     """It has more of the machine than it will have."""
     busy(slots, "this")
     await transcribed(slots, times=3 * TIMES)
-    assert len({slots._intake.sizes.next() for _ in TRIED}) == len(TRIED)
+    assert len({slots._intake.sizes.next(ENGLISH) for _ in TRIED}) == len(TRIED)
