@@ -10,20 +10,19 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.line import Line
 from core.config import Settings
 from core.engines.registry import build_engine
 from core.models import Options, Pcm, Window
 from core.niceness import give_way
 from core.ports import Engine
 from worker.heap import keep_heap
-from worker.shares import UnderWay, fair_share
 
 LANGUAGE = "en"
 
@@ -43,30 +42,6 @@ class Solo:
         return self.ended - self.began
 
 
-class Line:
-    """Windows in order, taken by threads as a worker's slots take them, also the last ones."""
-
-    def __init__(self, windows: Sequence[Pcm], *, batch: int, slots: int) -> None:
-        self._left = deque(enumerate(windows))
-        self._batch = batch
-        self._under_way = UnderWay(slots)
-        self._lock = threading.Lock()
-
-    def take(self) -> list[tuple[int, Pcm]]:
-        """The next batch; empty at the end."""
-        with self._lock:
-            share = fair_share(len(self._left), self._under_way.others, self._batch)
-            taken = [self._left.popleft() for _ in range(min(share, len(self._left)))]
-            self._under_way.begin(threading.get_ident(), len(taken))
-            return taken
-
-    def done(self, windows: int, seconds: float) -> None:
-        """The thread that calls this has transcribed its batch."""
-        with self._lock:
-            self._under_way.end(threading.get_ident())
-            self._under_way.note(windows, seconds)
-
-
 def main() -> None:
     """Print the figures."""
     keep_heap()
@@ -84,15 +59,16 @@ def main() -> None:
 def transcribe(engine: Engine, windows: Sequence[Pcm], settings: Settings) -> Solo:
     """All windows on as many threads as a worker has slots, at the priority of those."""
     options = Options(model=settings.default_whisper_model, language=LANGUAGE, beam_size=settings.beam_size)
-    line = Line(windows, batch=settings.batch, slots=settings.slots)
+    line = Line(batch=settings.batch, slots=settings.slots)
+    for pcm in windows:
+        line.put(pcm)
+    line.end()
     texts = [""] * len(windows)
 
     def work() -> None:
         give_way()
         while batch := line.take():
-            began = time.monotonic()
             results = engine.transcribe([Window(pcm=pcm) for _, pcm in batch], options)
-            line.done(len(batch), time.monotonic() - began)
             for (index, _), result in zip(batch, results, strict=True):
                 texts[index] = result.text
 

@@ -5,50 +5,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.line import Line
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
 from core.audio.decode import DecodeLimits, open_decoder
 from core.config import Settings
 from core.engines.builders import build_whisper
 from core.engines.model_files import ModelFiles
 from core.engines.quality import Attempt, settle
-from core.models import Options, Pcm, Window
+from core.models import Options, Window
 from core.ports import Engine
 from worker.heap import keep_heap
 
 Transcribe = Callable[[Path], str]
-
-
-class Line:
-    """Windows as they are cut, taken by slots in batches; what is left at the end is shared evenly."""
-
-    def __init__(self, *, batch: int, slots: int) -> None:
-        self._batch, self._slots = batch, slots
-        self._left: list[tuple[int, Pcm]] = []
-        self._count = 0
-        self._ended = False
-        self._news = threading.Condition()
-
-    def put(self, pcm: Pcm) -> None:
-        """The next window."""
-        with self._news:
-            self._left.append((self._count, pcm))
-            self._count += 1
-            self._news.notify()
-
-    def end(self) -> None:
-        """There are no more."""
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
-
-    def take(self) -> list[tuple[int, Pcm]]:
-        """The next batch; empty at the end."""
-        with self._news:
-            self._news.wait_for(lambda: self._left or self._ended)
-            share = self._batch if not self._ended else -(-len(self._left) // self._slots)
-            taken = self._left[: min(self._batch, share)]
-            del self._left[: len(taken)]
-            return taken
 
 
 def ours(settings: Settings, files: ModelFiles, language: str, *, fallback: bool) -> Transcribe:

@@ -2,7 +2,6 @@
 
 import json
 import struct
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,35 +10,12 @@ import pytest
 from benchmarks.engines import __main__ as engines
 from benchmarks.engines import ggml
 from benchmarks.engines.contenders import CONTENDERS, DEFAULT_MODE
-from benchmarks.engines.ours import Line
 from benchmarks.engines.trial import Run, misread, settings_of
 from benchmarks.recording import Recording
 from core.config import Settings
 from core.engines.model_files import ModelFiles
 
 OURS = [name for name, contender in CONTENDERS.items() if contender.ours]
-
-
-def test_batches_are_full_until_the_end_and_then_even():
-    """Nine windows on two slots are five and four at the end, not eight and one."""
-    line = Line(batch=8, slots=2)
-    for number in range(17):
-        line.put(np.full(1, number, dtype=np.int16))
-    first = line.take()
-    line.end()
-    sizes = [len(first), *(len(batch) for batch in iter(line.take, []))]
-    assert sizes == [8, 5, 2, 1, 1]
-
-
-def test_a_slot_waits_for_a_window_and_not_for_ever():
-    """The end wakes who waits."""
-    line = Line(batch=8, slots=1)
-    taken = []
-    slot = threading.Thread(target=lambda: taken.append(line.take()))
-    slot.start()
-    line.end()
-    slot.join(timeout=10)
-    assert taken == [[]]
 
 
 def run_of(contender: str, speed: float) -> Run:
