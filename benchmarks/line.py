@@ -40,13 +40,20 @@ class Line:
         """The next batch of the thread that calls this, which is done with the one before; empty at the end."""
         with self._news:
             self._done()
-            self._news.wait_for(lambda: self._left or self._ended)
-            self._news.wait_for(lambda: self._ended or len(self._left) >= self._batch, self._linger_seconds)
+            self._wait()
             share = fair_share(len(self._left), self._under_way.others, self._batch) if self._ended else self._batch
             taken = [self._left.popleft() for _ in range(min(share, len(self._left)))]
             self._under_way.begin(threading.get_ident(), len(taken))
             self._began[threading.get_ident()] = len(taken), time.monotonic()
             return taken
+
+    def _wait(self) -> None:
+        """Until there is something, or nothing is to come; others may take it away while more is waited for."""
+        while True:
+            self._news.wait_for(lambda: self._left or self._ended)
+            self._news.wait_for(lambda: self._ended or len(self._left) >= self._batch, self._linger_seconds)
+            if self._left or self._ended:
+                return
 
     def _done(self) -> None:
         thread = threading.get_ident()

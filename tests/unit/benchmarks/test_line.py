@@ -51,3 +51,16 @@ def test_a_slot_waits_for_a_window_and_not_for_ever():
     line.end()
     slot.join(timeout=10)
     assert taken == [[]]
+
+
+def test_what_others_take_away_meanwhile_is_no_end():
+    """Two wait for a window to become a batch; one of them has it, and the other goes on waiting."""
+    line, taken = filled(Line(batch=3, slots=2, linger_seconds=0.05), 1), []
+    slots = [threading.Thread(target=lambda: taken.append(len(line.take()))) for _ in range(2)]
+    for slot in slots:
+        slot.start()
+    slots[0].join(timeout=0.5)
+    filled(line, 2)
+    for slot in slots:
+        slot.join(timeout=10)
+    assert sorted(taken) == [1, 2]
