@@ -40,6 +40,7 @@ async def test_terms_at_random_moments_lose_and_count_nothing(resources, setting
         assert {chunk.owner for chunk in await chunks_of(resources, ids[0])} <= {None}
         assert await resources.workers.all() == [], worker.log.read_text()[-3000:]
     async with worker_process(settings, tmp_path, **{**told, "fake_engine": "{}"}) as worker:
+        await worker.ready()  # the others may have left it nothing to do
         tasks = [await ended(resources, task_id, 60 + 10 * times) for task_id in ids]
         assert (await worker.end(signal.SIGTERM))[0] == 0
     assert [task.status for task in tasks] == [TaskStatus.COMPLETED, TaskStatus.FAILED]
