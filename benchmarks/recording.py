@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
-from core.audio.decode import DecodeLimits, open_decoder
+from core.audio.decode import DecodeLimits
+from core.audio.decoders import open_decoder
 from core.config import Settings
 from core.models import SAMPLE_RATE, Pcm
 from tests.helpers_audio import write_wav

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from core.audio.decode import DecodeLimits, Decoder, open_decoder
+from core.audio.decode import DecodeLimits, Decoder
+from core.audio.decoders import Decoders
 from core.config import Settings
 from core.engines.registry import EngineRegistry
 from core.flow.credits import Credits
@@ -15,7 +17,13 @@ from core.flow.resources import Resources
 from worker.pace import Pace
 from worker.runfiles import RunFile
 
-Decode = Callable[[Path, DecodeLimits], AbstractAsyncContextManager[Decoder]]
+
+class DecoderSource(Protocol):
+    """See :class:`core.audio.decoders.Decoders`."""
+
+    def open(self, path: Path, limits: DecodeLimits) -> AbstractAsyncContextManager[Decoder]: ...
+    async def prepare(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +37,7 @@ class Context:
     worker_id: str
     run_file: RunFile
     clock: Callable[[], float] = time.monotonic  # seconds; for how long others have been silent
-    decode: Decode = open_decoder
+    decoders: DecoderSource = field(default_factory=Decoders)
     pace: Pace = field(default_factory=Pace)
     suspects: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whatever may take the process down
 

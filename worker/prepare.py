@@ -186,7 +186,7 @@ class _Preparation:
         upload = self._resources.blobs.local_file(self._task.upload.key, settings.scratch_dir)
         path = await stack.enter_async_context(upload)
         limits = DecodeLimits(max_seconds=settings.max_audio_seconds)
-        decoder = await stack.enter_async_context(self._context.decode(path, limits))
+        decoder = await stack.enter_async_context(self._context.decoders.open(path, limits))
         seconds = decoder.info.declared_seconds
         self._check(await self._resources.tasks.declare(self._task, round(seconds * SAMPLE_RATE) if seconds else None))
         return decoder

@@ -36,6 +36,7 @@ from worker.runfiles import Cause, RunFile
 from worker.settling import Settler
 from worker.shares import in_hand
 from worker.slots import Slots
+from worker.standby import stand_by
 from worker.sweeper import Sweeper
 from worker.takeover import take_over
 from worker.turns import Turns
@@ -56,17 +57,19 @@ async def open_context(settings: Settings, resources: Resources) -> AsyncIterato
     """Who this worker is; its run file is there as long as the block lasts."""
     worker_id = f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}"
     run_file = RunFile(run_folder(settings), worker_id)
+    context = Context(
+        settings=settings,
+        resources=resources,
+        credit=Credits(resources, fleet_seconds=settings.heartbeat_seconds),
+        engines=EngineRegistry(settings),
+        worker_id=worker_id,
+        run_file=run_file,
+    )
     try:
-        yield Context(
-            settings=settings,
-            resources=resources,
-            credit=Credits(resources, fleet_seconds=settings.heartbeat_seconds),
-            engines=EngineRegistry(settings),
-            worker_id=worker_id,
-            run_file=run_file,
-        )
+        yield context
     finally:
         run_file.close()
+        await context.decoders.close()
 
 
 class Worker:
@@ -130,7 +133,11 @@ class Worker:
         guarded = "sweeper" not in self._context.settings.test_without
         sweeping = [self._sweeper.run(), self._housekeeper.run()] if guarded else []
         watching = [self._slots.watch(), self._retirement.watch(), self._context.run_file.watch()]
+        watching.append(stand_by(self._context.decoders, self._at_work))
         return [*sweeping, beat(self._context, self._intake.sizes), *watching, give_back(), self._warm_up()]
+
+    def _at_work(self) -> bool:
+        return bool(self._slots.running or self._preparer.held)
 
     async def checks(self) -> dict[str, str]:
         """What has to be well for this worker to get work done: ``ok`` or a sentence for each."""

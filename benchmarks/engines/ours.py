@@ -7,7 +7,8 @@ from pathlib import Path
 
 from benchmarks.line import Line
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
-from core.audio.decode import DecodeLimits, open_decoder
+from core.audio.decode import DecodeLimits
+from core.audio.decoders import Decoders
 from core.config import Settings
 from core.engines.builders import build_whisper
 from core.engines.model_files import ModelFiles
@@ -25,7 +26,7 @@ def ours(settings: Settings, files: ModelFiles, language: str, *, fallback: bool
     engine = build_whisper(settings, files, settle=settle if fallback else keep_first)
     engine.load()
     options = Options(model=files.name, language=language, beam_size=settings.beam_size)
-    return lambda path: _transcribed(engine, settings, options, path)
+    return _Ours(engine, settings, options)
 
 
 def keep_first(first: Attempt, _again: object) -> Attempt:
@@ -33,28 +34,35 @@ def keep_first(first: Attempt, _again: object) -> Attempt:
     return first
 
 
-def _transcribed(engine: Engine, settings: Settings, options: Options, path: Path) -> str:
-    line = Line(batch=settings.batch, slots=settings.slots)
-    texts: dict[int, str] = {}
+class _Ours:
+    """The engine, and a decoder that stands by for the next file, as in a worker."""
 
-    def work() -> None:
+    def __init__(self, engine: Engine, settings: Settings, options: Options) -> None:
+        self._engine, self._settings, self._options = engine, settings, options
+        self._loop = asyncio.Runner()
+        self._decoders = Decoders()
+
+    def __call__(self, path: Path) -> str:
+        line = Line(batch=self._settings.batch, slots=self._settings.slots)
+        texts: dict[int, str] = {}
+        slots = [threading.Thread(target=self._work, args=(line, texts)) for _ in range(self._settings.slots)]
+        for slot in slots:
+            slot.start()
+        try:
+            self._loop.run(self._cut(path, line))
+        finally:
+            line.end()
+        for slot in slots:
+            slot.join()
+        self._loop.run(self._decoders.prepare())
+        return " ".join(texts[index] for index in sorted(texts))
+
+    def _work(self, line: Line, texts: dict[int, str]) -> None:
         while batch := line.take():
-            results = engine.transcribe([Window(pcm=pcm) for _, pcm in batch], options)
+            results = self._engine.transcribe([Window(pcm=pcm) for _, pcm in batch], self._options)
             texts.update({index: result.text for (index, _), result in zip(batch, results, strict=True)})
 
-    slots = [threading.Thread(target=work) for _ in range(settings.slots)]
-    for slot in slots:
-        slot.start()
-    try:
-        asyncio.run(_cut(path, settings, line))
-    finally:
-        line.end()
-    for slot in slots:
-        slot.join()
-    return " ".join(texts[index] for index in sorted(texts))
-
-
-async def _cut(path: Path, settings: Settings, line: Line) -> None:
-    async with open_decoder(path, DecodeLimits()) as decoder:
-        async for _, pcm in Cutter(settings.cut_plan, asyncio.to_thread).cut(decoder.blocks(BLOCK_SAMPLES)):
-            line.put(pcm)
+    async def _cut(self, path: Path, line: Line) -> None:
+        async with self._decoders.open(path, DecodeLimits()) as decoder:
+            async for _, pcm in Cutter(self._settings.cut_plan, asyncio.to_thread).cut(decoder.blocks(BLOCK_SAMPLES)):
+                line.put(pcm)

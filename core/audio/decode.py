@@ -7,26 +7,19 @@ Codes of the :class:`AudioError` that opening or reading raises: ``audio_unreada
 
 import asyncio
 import json
-import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 
-from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, Request
+from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES
 from core.errors import AudioError
-from core.models import SAMPLE_RATE, Pcm
+from core.models import Pcm
 
 PATIENCE_TICKS = 10  # equal parts of the wait for a sound; a pause of this process or machine uses up one of them
-_ROOT = Path(__file__).resolve().parents[2]
-# By a path of our own: -I drops the working directory, and a checkout that is run in place is not installed.
-_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio.decode_child import main; main()"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +73,10 @@ class Decoder:
     def pid(self) -> int:
         """Of the child, for whoever measures it."""
         return self._process.pid
+
+    async def ready(self) -> None:
+        """Wait until the child has loaded what it needs."""
+        await self._frame()
 
     async def start(self) -> None:
         """Wait until the file is open and fill in ``info``."""
@@ -152,40 +149,3 @@ class Decoder:
         while await self._process.stdout.read(65_536):  # a pipe that nobody empties is never closed
             pass
         await self._process.wait()
-
-
-@asynccontextmanager
-async def open_decoder(path: Path, limits: DecodeLimits) -> AsyncIterator[Decoder]:
-    """Start decoding ``path``; leaving the block ends the child at once. Raises ``AudioError``: see the module."""
-    async with _open_decoder(path, limits) as decoder:
-        yield decoder
-
-
-@asynccontextmanager
-async def _open_decoder(path: Path, limits: DecodeLimits, **for_tests: Any) -> AsyncIterator[Decoder]:
-    decoder = Decoder(await _spawn(path, limits, for_tests), limits.stall_seconds)
-    try:
-        await decoder.start()
-        yield decoder
-    finally:
-        await decoder.close()
-
-
-async def _spawn(path: Path, limits: DecodeLimits, for_tests: dict[str, Any]) -> Process:
-    request = Request(
-        rate=SAMPLE_RATE,
-        max_seconds=limits.max_seconds,
-        max_amplification=limits.max_amplification,
-        cpu_seconds=limits.cpu_seconds,
-        memory_bytes=limits.memory_bytes,
-        parent_pid=os.getpid(),
-        **for_tests,
-    )
-    command = [sys.executable, "-I", "-c", _BOOTSTRAP, str(_ROOT), json.dumps(asdict(request))]
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return await asyncio.create_subprocess_exec(
-            *command, stdin=file, stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", limit=65_536
-        )
-    finally:
-        os.close(file)

@@ -1,6 +1,6 @@
 """The decoder's child process: the file on descriptor 0, frames of the answer on descriptor 1, nothing else.
 
-Started by ``core.audio.decode`` and by nothing else; ``core.audio.wire`` says how the two speak.
+Started by ``core.audio.decoders`` and by nothing else; ``core.audio.wire`` says how the two speak.
 
 Imports nothing heavy but PyAV, and all of it before the sandbox closes: afterwards no file opens, no module either.
 """
@@ -8,6 +8,8 @@ Imports nothing heavy but PyAV, and all of it before the sandbox closes: afterwa
 import errno
 import io
 import json
+import os
+import socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,7 +31,7 @@ from core.audio.formats import (
 )
 from core.audio.resample import Resampler
 from core.audio.timeline import Timeline
-from core.audio.wire import FRAME_HEADER, PCM_BYTES, Request
+from core.audio.wire import FRAME_HEADER, PCM_BYTES, REQUEST_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
 _PACKET_BYTES = 16_384  # of a WAV file: libav's own are of 2 KiB, and each costs some Python
@@ -51,11 +53,15 @@ class _Report:
 
 def main() -> None:
     """Answer one request and exit. Every end that is not a crash is told in an ``E`` or ``X`` frame."""
-    request = Request(**json.loads(sys.argv[-1]))
-    source, sink = io.FileIO(0, closefd=False), io.FileIO(1, "w", closefd=False)
+    sink = io.FileIO(1, "w", closefd=False)
+    _warm_up(int(sys.argv[-1]))
+    _send(sink, b"R", b"")
+    request = _wait_for_a_file()
+    if request is None:
+        return
+    source = io.FileIO(0, closefd=False)
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
-    _warm_up(request.rate)
     layers = _shut_in(request)
     try:
         _answer(request, source, size, sink, layers)
@@ -64,6 +70,18 @@ def main() -> None:
     except MemoryError:
         message = "Decoding this file needs more memory than is allowed; convert it to FLAC or WAV first."
         _send_json(sink, b"X", {"code": "audio_unreadable", "message": message})
+
+
+def _wait_for_a_file() -> Request | None:
+    """The file takes the socket's place as descriptor 0. None: whoever started us does not need us any more."""
+    door = socket.socket(fileno=0)
+    message, files, _, _ = socket.recv_fds(door, REQUEST_BYTES, 1)
+    door.detach()
+    if not files:
+        return None
+    os.dup2(files[0], 0)
+    os.close(files[0])
+    return Request(**json.loads(message))
 
 
 def _warm_up(rate: int) -> None:

@@ -1,14 +1,16 @@
 """What the decoder's parent and child say to each other. Imported by both, so nothing heavy may be imported from here.
 
-The child gets one :class:`Request` as JSON in its argument and the file as descriptor 0. It answers on descriptor 1 in
-frames: a kind (one byte), a length (uint32, little endian) and a body. First ``I`` (the file's description, JSON), then
-any number of ``P`` (native-endian int16 samples, at most 64 KiB), then ``E`` (the report, JSON); or at any point ``X``
-(code and message, JSON).
+The child starts with the rate of its output as argument and a socket as descriptor 0. There it gets one message: a
+:class:`Request` as JSON and, as an open descriptor, the file. It speaks on descriptor 1 in frames: a kind (one byte), a
+length (uint32, little endian) and a body. First ``R`` (it is ready for a file; empty); when it has one, ``I`` (the
+file's description, JSON), then any number of ``P`` (native-endian int16 samples, at most 64 KiB), then ``E`` (the
+report, JSON); or at any point ``X`` (code and message, JSON).
 """
 
 import struct
 from dataclasses import dataclass
 
+REQUEST_BYTES = 4_096  # the most that a request takes
 FRAME_HEADER = struct.Struct("<cI")
 PCM_BYTES = 65_536  # the most that one P frame holds; also what a Linux pipe holds
 MAX_FRAME_BYTES = 1 << 20

@@ -73,15 +73,23 @@ class ReadyDecoder:
         return _blocks(self._name, self._wire)
 
 
-def decoding(wire: Wire) -> Any:
-    """What opens a decoder for the process at this wire."""
+class ReadyDecoders:
+    """Implements :class:`worker.context.DecoderSource` for the process at this wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     @asynccontextmanager
-    async def decode(path: Path, limits: object) -> AsyncIterator[ReadyDecoder]:
+    async def open(self, path: Path, limits: object) -> AsyncIterator[Any]:
+        """Nothing has to be started."""
         del limits
-        yield ReadyDecoder(path.name, wire)
+        yield ReadyDecoder(path.name, self._wire)
 
-    return decode
+    async def prepare(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do."""
 
 
 class SteppedEngine:

@@ -21,7 +21,7 @@ from core.states import TaskStatus
 from tests.support.machine_ledger import Ledger
 from tests.support.machine_loop import SteppedLoop, begin, kill
 from tests.support.machine_post import Blob, Post, WiredBlobs, WiredBroker
-from tests.support.machine_sound import SteppedEngine, decoding
+from tests.support.machine_sound import ReadyDecoders, SteppedEngine
 from tests.support.machine_wire import Away, Wire, WiredDatabase
 from worker.context import Context, run_folder
 from worker.runfiles import RunFile
@@ -80,7 +80,7 @@ class World:
             worker_id=process.name,
             run_file=RunFile(run_folder(settings), process.name),
             clock=self.loop.time,
-            decode=decoding(process.wire),
+            decoders=ReadyDecoders(process.wire),
         )
         self.workers[process.name] = process
         process.run = begin(self.loop, process.name, _working(process))

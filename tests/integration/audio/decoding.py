@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.audio.decode import DecodeLimits, Decoder, open_decoder
+from core.audio.decode import DecodeLimits, Decoder
+from core.audio.decoders import open_decoder
 from core.errors import AudioError
 from core.models import SAMPLE_RATE, Pcm
 

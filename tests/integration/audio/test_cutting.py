@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
-from core.audio.decode import DecodeLimits, open_decoder
+from core.audio.decode import DecodeLimits
+from core.audio.decoders import open_decoder
 from core.audio.split import Piece, Totals
 from core.errors import AudioError
 from core.models import MAX_WINDOW_SAMPLES, SAMPLE_RATE, CutPlan, Pcm

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from core.audio.decode import open_decoder
+from core.audio.decoders import open_decoder
 from core.models import SAMPLE_RATE, Pcm
 from tests.helpers_audio import clip, encode, noise, silence, tone, wav_header, write_wav
 from tests.integration.audio.decoding import LIMITS, decode, refusal

@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.audio.decode import DecodeLimits, Decoder, open_decoder
+from core.audio.decode import DecodeLimits, Decoder
+from core.audio.decoders import open_decoder
 from core.errors import AudioError
 from core.models import SAMPLE_RATE
 from tests.helpers_audio import flac_of_silence, noise, wav_header, write_wav

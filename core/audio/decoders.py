@@ -1,0 +1,148 @@
+"""The decoder's child processes: started, given a file each, and one that stands by.
+
+To start one takes about as long as to decode minutes of audio. So one is started ahead, has loaded all that it needs,
+and waits for its file; it is given that as an open descriptor, since it may open nothing itself.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.audio.decode import DecodeLimits, Decoder
+from core.audio.wire import Request
+from core.errors import AudioError
+from core.models import SAMPLE_RATE
+
+START_SECONDS = 60.0  # for what takes a tenth of one
+_ROOT = Path(__file__).resolve().parents[2]
+# By a path of our own: -I drops the working directory, and a checkout that is run in place is not installed.
+_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio.decode_child import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A process, and where it waits for its file."""
+
+    process: Process
+    door: socket.socket
+
+    async def take(self, file: int, stall_seconds: float, request: Request) -> Decoder:
+        """Give it the file, and wait until that is open. Raises ``AudioError``."""
+        decoder = Decoder(self.process, stall_seconds)
+        try:
+            with self.door, suppress(BrokenPipeError):  # where it has died the next line says how
+                socket.send_fds(self.door, [json.dumps(asdict(request)).encode()], [file])
+            await decoder.start()
+        except BaseException:
+            await decoder.close()
+            raise
+        return decoder
+
+    async def send_away(self) -> None:
+        """Nobody needs it any more."""
+        self.door.close()
+        await Decoder(self.process, START_SECONDS).close()
+
+
+class Decoders:
+    """Decoders for one event loop. Whoever has called :meth:`prepare` has to :meth:`close`."""
+
+    def __init__(self) -> None:
+        self._ready: _Child | None = None
+        self._preparing = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """Have a child stand by, if there is none, and wait until it does.
+
+        Raises ``OSError`` where no process can be started, ``AudioError`` where it dies before it stands by.
+        """
+        async with self._preparing:
+            if self._ready is not None and self._ready.process.returncode is None:
+                return
+            await self.close()
+            self._ready = await _start()
+
+    @asynccontextmanager
+    async def open(self, path: Path, limits: DecodeLimits, **for_tests: Any) -> AsyncIterator[Decoder]:
+        """Start decoding ``path``; leaving the block ends the child at once.
+
+        Raises ``AudioError``: see :mod:`core.audio.decode`.
+        """
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            decoder = await self._opened(file, limits.stall_seconds, _request(limits, for_tests))
+        finally:
+            os.close(file)
+        try:
+            yield decoder
+        finally:
+            await decoder.close()
+
+    async def close(self) -> None:
+        """End the child that stands by."""
+        child, self._ready = self._ready, None
+        if child is not None:
+            await child.send_away()
+
+    async def _opened(self, file: int, stall_seconds: float, request: Request) -> Decoder:
+        """One that stood by may have been killed for want of memory, which says nothing about the file."""
+        child, self._ready = self._ready, None
+        if child is not None:
+            try:
+                return await child.take(file, stall_seconds, request)
+            except AudioError as error:
+                if error.code != "decoder_crashed":
+                    raise
+        return await (await _start()).take(file, stall_seconds, request)
+
+
+@asynccontextmanager
+async def open_decoder(path: Path, limits: DecodeLimits) -> AsyncIterator[Decoder]:
+    """As :meth:`Decoders.open`, for whoever has one file."""
+    async with Decoders().open(path, limits) as decoder:
+        yield decoder
+
+
+def _request(limits: DecodeLimits, for_tests: dict[str, Any]) -> Request:
+    return Request(
+        rate=SAMPLE_RATE,
+        max_seconds=limits.max_seconds,
+        max_amplification=limits.max_amplification,
+        cpu_seconds=limits.cpu_seconds,
+        memory_bytes=limits.memory_bytes,
+        parent_pid=os.getpid(),
+        **for_tests,
+    )
+
+
+async def _start() -> _Child:
+    """One that stands by."""
+    child = await _spawn()
+    try:
+        await Decoder(child.process, START_SECONDS).ready()
+    except BaseException:
+        await child.send_away()
+        raise
+    return child
+
+
+async def _spawn() -> _Child:
+    door, inside = socket.socketpair()
+    command = [sys.executable, "-I", "-c", _BOOTSTRAP, str(_ROOT), str(SAMPLE_RATE)]
+    try:
+        with inside:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=inside.fileno(), stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", limit=65_536
+            )
+    except BaseException:
+        door.close()
+        raise
+    return _Child(process, door)

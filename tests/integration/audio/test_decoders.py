@@ -1,0 +1,108 @@
+"""A decoder that stands by: it saves the start of a process, and costs nobody anything if it dies or is not used."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.audio.decode import DecodeLimits
+from core.audio.decoders import Decoders
+from core.errors import AudioError
+from core.models import SAMPLE_RATE
+from tests.helpers_audio import CLIPS
+
+LIMITS = DecodeLimits()
+
+
+@pytest.fixture
+async def decoders() -> AsyncIterator[Decoders]:
+    """Closed at the end."""
+    one = Decoders()
+    yield one
+    await one.close()
+
+
+def children() -> set[int]:
+    """Of this process, alive."""
+    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+
+
+async def decoded(decoders: Decoders, path: Path) -> tuple[int, int]:
+    """Which process did it, and how many samples came."""
+    async with decoders.open(path, LIMITS) as decoder:
+        return decoder.pid, sum([len(block) async for block in decoder.blocks(SAMPLE_RATE)])
+
+
+async def standing_by(decoders: Decoders) -> int:
+    """The process that does."""
+    before = children()
+    await decoders.prepare()
+    (pid,) = children() - before
+    return pid
+
+
+async def test_the_one_that_stands_by_takes_the_next_file(decoders: Decoders) -> None:
+    """And only that: the one after it is a new process, with nothing left of the first file."""
+    pid = await standing_by(decoders)
+    first, samples = await decoded(decoders, CLIPS[0])
+    second, again = await decoded(decoders, CLIPS[0])
+    assert first == pid != second
+    assert samples == again > SAMPLE_RATE
+
+
+async def test_preparing_twice_starts_one(decoders: Decoders) -> None:
+    """There is work for one at a time."""
+    await standing_by(decoders)
+    before = children()
+    await decoders.prepare()
+    assert children() == before
+
+
+async def test_one_that_was_killed_while_it_stood_by_is_not_the_files_fault(decoders: Decoders) -> None:
+    """Whoever needs memory takes it from those who wait."""
+    pid = await standing_by(decoders)
+    os.kill(pid, signal.SIGKILL)
+    used, samples = await decoded(decoders, CLIPS[0])
+    assert used != pid
+    assert samples > SAMPLE_RATE
+
+
+async def test_one_that_died_is_replaced(decoders: Decoders) -> None:
+    """By the next look."""
+    pid = await standing_by(decoders)
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while not children() - {pid}:
+            await asyncio.sleep(0)  # its end is noticed by the loop
+            await decoders.prepare()
+
+
+async def test_a_file_that_cannot_be_read_is_refused_as_by_any_other(decoders: Decoders, tmp_path: Path) -> None:
+    """Its fault stays its fault."""
+    await standing_by(decoders)
+    path = tmp_path / "x.wav"
+    path.write_bytes(b"not a sound" * 100)
+    with pytest.raises(AudioError) as caught:
+        await decoded(decoders, path)
+    assert caught.value.code in {"audio_unreadable", "format_not_allowed"}
+
+
+async def test_the_one_that_stands_by_is_shut_in_before_it_reads(decoders: Decoders) -> None:
+    """As any other."""
+    async with decoders.open(CLIPS[0], LIMITS) as started:
+        layers = started.info.sandbox
+    await standing_by(decoders)
+    async with decoders.open(CLIPS[0], LIMITS) as ready:
+        assert ready.info.sandbox == layers
+
+
+async def test_closing_ends_it() -> None:
+    """And nothing else is left of it."""
+    decoders = Decoders()
+    pid = await standing_by(decoders)
+    await decoders.close()
+    assert not psutil.pid_exists(pid)
