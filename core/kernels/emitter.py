@@ -11,16 +11,44 @@ WHOLES, FLOATS = ir.VectorType(INT32, 16), ir.VectorType(FLOAT, 16)
 VECTOR_BYTES = 64
 
 
-class Emitter:
+class Writer:
+    """Writes what a kernel does with vectors at addresses."""
+
+    def __init__(self, builder: Any, arguments: Any) -> None:
+        self._builder = builder
+        self._size = arguments[0].type
+
+    def emit(self) -> None:
+        """Write it where the builder stands."""
+        raise NotImplementedError
+
+    def _spread(self, one: Any) -> Any:
+        kind = ir.VectorType(one.type, 16)
+        nothing = ir.Constant(kind, ir.Undefined)
+        first = self._builder.insert_element(nothing, one, ir.Constant(INT32, 0))
+        return self._builder.shuffle_vector(first, nothing, ir.Constant(WHOLES, [0] * 16))
+
+    def _load(self, address: Any, offset: int, kind: Any) -> Any:
+        place = self._builder.add(address, self._number(offset))
+        return self._builder.load(self._builder.inttoptr(place, kind.as_pointer()), align=1)
+
+    def _put(self, value: Any, address: Any, offset: int) -> None:
+        place = self._builder.add(address, self._number(offset))
+        self._builder.store(value, self._builder.inttoptr(place, value.type.as_pointer()), align=1)
+
+    def _number(self, value: int) -> Any:
+        return ir.Constant(self._size, value)
+
+
+class Emitter(Writer):
     """Writes the loop over groups of inputs; sums stay in registers until :meth:`_store`."""
 
     rows, columns = 4, 4  # of vectors of sums
     kind = WHOLES
 
     def __init__(self, builder: Any, arguments: Any) -> None:
-        self._builder = builder
+        super().__init__(builder, arguments)
         self._rows, self._weights, self._out, self._stride, self._groups, *self._more = arguments
-        self._size = self._groups.type
 
     def emit(self) -> None:
         """Write it where the builder stands."""
@@ -58,25 +86,8 @@ class Emitter:
             for column in range(self.columns):
                 self._put(sums[row][column], self._out, 4 * (row * 16 * self.columns + column * 16))
 
-    def _spread(self, one: Any) -> Any:
-        kind = ir.VectorType(one.type, 16)
-        nothing = ir.Constant(kind, ir.Undefined)
-        first = self._builder.insert_element(nothing, one, ir.Constant(INT32, 0))
-        return self._builder.shuffle_vector(first, nothing, ir.Constant(WHOLES, [0] * 16))
 
-    def _load(self, address: Any, offset: int, kind: Any) -> Any:
-        place = self._builder.add(address, self._number(offset))
-        return self._builder.load(self._builder.inttoptr(place, kind.as_pointer()), align=1)
-
-    def _put(self, value: Any, address: Any, offset: int) -> None:
-        place = self._builder.add(address, self._number(offset))
-        self._builder.store(value, self._builder.inttoptr(place, value.type.as_pointer()), align=1)
-
-    def _number(self, value: int) -> Any:
-        return ir.Constant(self._size, value)
-
-
-def emitted(loop: type[Emitter]) -> Any:
+def emitted(loop: type[Writer]) -> Any:
     """A function of one tuple: addresses, strides in bytes and the count of groups, as the loop takes them."""
 
     @intrinsic

@@ -19,6 +19,7 @@ class _Row(Emitter):
 
     kind = FLOATS
     rows = 1
+    apart = 4  # bytes from one input of a row to the next
 
     def _begun(self) -> list[Any]:
         bias = self._more[1]
@@ -31,7 +32,7 @@ class _Row(Emitter):
         added = []
         for row in range(self.rows):
             start = builder.add(self._rows, builder.mul(self._stride, self._number(row)))
-            taken = self._spread(self._load(builder.add(start, builder.mul(group, self._number(4))), 0, FLOAT))
+            taken = self._spread(self._load(builder.add(start, builder.mul(group, self._number(self.apart))), 0, FLOAT))
             added.append(
                 [self._more_of(total, taken, weight) for total, weight in zip(sums[row], weights, strict=True)]
             )
@@ -54,7 +55,13 @@ class _Rows(_Row):
     rows = ROWS if has_avx512() else 1
 
 
-_one, _some = emitted(_Row), emitted(_Rows)
+class _Columns(_Rows):
+    """Four rows whose inputs stand side by side."""
+
+    apart = 4 * ROWS
+
+
+_one, _some, _beside = emitted(_Row), emitted(_Rows), emitted(_Columns)
 _AT_ONCE = _Rows.rows
 
 
@@ -92,3 +99,16 @@ def dense_row(row: Any, weights: Any, bias: Any, out: Any) -> None:
         shift = 4 * TILE * tile
         here = (row.ctypes.data, weights[tile].ctypes.data, out.ctypes.data + shift, row.strides[0])
         _one((*here, weights.shape[1], 0, bias.ctypes.data + shift))
+
+
+@kernel
+def dense_columns(
+    rows: Any, at: int, count: int, weights: Any, skip: int, taken: int, bias: Any, out: Any, to: int
+) -> None:
+    """As :func:`dense`; rows stand four by four, float32 (groups, 4 * inputs): each input of four rows side by side."""
+    for tile in range(weights.shape[0]):
+        weight, start = weights[tile, skip:].ctypes.data, bias.ctypes.data + 4 * TILE * tile
+        for first in range(0, count, _AT_ONCE):
+            group, row = first // ROWS, first % ROWS
+            here = (_address(rows, group, ROWS * at + row), weight, _address(out, first, to + TILE * tile), 4)
+            _beside((*here, taken, out.strides[0], start))

@@ -4,13 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from core.audio.frames import CONTEXT, FRAME_SAMPLES, Probabilities
+from core.audio.frames import FRAME_SAMPLES, Probabilities
 from core.audio.silero.network import (
-    BINS,
     BLOCK,
     CHANNELS,
-    HOP,
-    SPAN,
     SPECTRA,
     WIDTH,
     Bench,
@@ -18,13 +15,12 @@ from core.audio.silero.network import (
     network,
     new_bench,
 )
+from core.audio.silero.spectrum import spectra
 from core.kernels.bits import LOG2_E, power_of_two
-from core.kernels.floats import dense, dense_row
+from core.kernels.floats import dense, dense_columns, dense_row
+from core.kernels.fourier import BINS
 from core.kernels.simd import add_up, kernel
 from core.models import Pcm
-
-_END = CONTEXT + FRAME_SAMPLES
-_FULL = np.float32(1 / 32768)
 
 
 class Detector:
@@ -47,50 +43,10 @@ def judge(weights: Network, audio: Any, found: Any, bench: Bench) -> None:
     """Probabilities of speech, float32 (frames,), of int16 audio (64 + 512 * frames,); the state goes on."""
     for start in range(0, len(found), BLOCK):
         count = min(BLOCK, len(found) - start)
-        _spectra(weights, audio[start * FRAME_SAMPLES :], count, bench)
+        spectra(weights, audio[start * FRAME_SAMPLES :], count, bench)
         _convolutions(weights, count, bench)
         for frame in range(count):
             found[start + frame] = _step(weights, bench.gates[frame], bench)
-
-
-@kernel
-def _spectra(weights: Network, audio: Any, count: int, bench: Bench) -> None:
-    """Loudness of every bin: half as many products, since cosines are even and sines odd around the middle."""
-    for frame in range(count):
-        _mirror(audio, frame * FRAME_SAMPLES, bench.padded)
-        for spectrum in range(SPECTRA):
-            row = frame * SPECTRA + spectrum
-            _fold(bench.padded[spectrum * HOP :], bench.even[row], bench.odd[row])
-    rows = count * SPECTRA
-    dense(bench.even, 0, rows, weights.cosines.weights, 0, HOP, weights.cosines.bias, bench.real, 0)
-    dense(bench.odd, 0, rows, weights.sines.weights, 0, HOP, weights.sines.bias, bench.imaginary, 0)
-    products = np.zeros(HOP, np.float32)
-    for row in range(rows):
-        loud = bench.loud[row // SPECTRA, row % SPECTRA * BINS :]
-        real, imaginary = bench.real[row], bench.imaginary[row]
-        for each in range(HOP):
-            loud[each] = np.sqrt(real[each] * real[each] + imaginary[each] * imaginary[each])
-            products[each] = bench.even[row, each] * weights.highest[each]
-        loud[HOP] = abs(add_up(products, HOP))
-
-
-@kernel
-def _mirror(audio: Any, start: int, padded: Any) -> None:
-    """A frame and what comes before it; past its end its last samples come again, backwards."""
-    for each in range(_END):
-        padded[each] = np.float32(audio[start + each]) * _FULL
-    for each in range(_END, len(padded)):
-        padded[each] = padded[2 * _END - 2 - each]
-
-
-@kernel
-def _fold(samples: Any, even: Any, odd: Any) -> None:
-    """Sums and differences of what stands equally far from a spectrum's ends. The first sample weighs nothing."""
-    for each in range(HOP):
-        early, late = samples[1 + each], samples[SPAN - 1 - each]
-        even[each] = early + late
-        odd[each] = early - late
-    even[HOP - 1] = samples[HOP]  # the middle is its own counterpart
 
 
 @kernel
@@ -102,7 +58,8 @@ def _convolutions(weights: Network, count: int, bench: Bench) -> None:
         begin, end = max(time - 1, 0), min(time + 2, SPECTRA)
         skip = (begin - time + 1) * BINS
         taken = (end - begin) * BINS
-        dense(bench.loud, begin * BINS, count, first.weights, skip, taken, first.bias, bench.first, time * CHANNELS[0])
+        to = time * CHANNELS[0]
+        dense_columns(bench.loud, begin * BINS, count, first.weights, skip, taken, first.bias, bench.first, to)
     _cut_off(bench.first, count)
     width = CHANNELS[0]
     dense(bench.first, 0, count, second.weights, width, 2 * width, second.bias, bench.second, 0)

@@ -14,14 +14,18 @@ import numpy as np
 from core.audio.silero.onnx import Node, read_nodes
 from core.errors import ModelNotFoundError
 from core.kernels.floats import F32, pack
+from core.kernels.fourier import BINS, COLUMNS, SPAN, STEP, turns
 from core.kernels.simd import ROWS
 
-SPAN, HOP = 256, 128  # samples of one spectrum, and from one to the next
+HOP = SPAN // 2  # samples from one spectrum to the next
 SPECTRA = 4  # of a frame
-BINS = SPAN // 2 + 1
+STRETCHES = SPECTRA + 1  # of HOP samples
 CHANNELS = (128, 64, 64, 128)  # of the convolutions
 WIDTH = 128  # of the LSTM
 BLOCK = 16 * ROWS  # frames that go through a layer at once
+
+_FULL = np.float32(1 / 32768)  # samples are whole numbers
+_NEAR = 1e-5
 
 _SHAPES = [
     [(2 * BINS, 1, SPAN)],
@@ -42,12 +46,10 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """``cosines`` of what is even around a spectrum's middle, ``sines`` of what is odd; ``highest`` float32 (128,): the
-    cosines of the last bin; ``last`` float32 (128,)."""
+    """``window`` float32 (256,) and ``turns`` as :mod:`core.kernels.fourier` takes them; ``last`` float32 (128,)."""
 
-    cosines: Layer
-    sines: Layer
-    highest: F32
+    window: F32
+    turns: F32
     first: Layer
     second: Layer
     third: Layer
@@ -59,14 +61,11 @@ class Network(NamedTuple):
 
 
 class Bench(NamedTuple):
-    """Scratch space of one stream, float32, a row for each frame (for spectra: four), and its state."""
+    """Scratch space of one stream, float32, a row for each frame, and its state."""
 
-    padded: F32  # (640,): the frame in hand and its mirrored end
-    even: F32
-    odd: F32
-    real: F32
-    imaginary: F32
-    loud: F32
+    samples: F32  # (128, 20): of four frames, by stretches
+    columns: F32
+    loud: F32  # (groups, spectra * bins * 4): four frames side by side
     first: F32
     second: F32
     third: F32
@@ -80,16 +79,13 @@ class Bench(NamedTuple):
 def new_bench() -> Bench:
     """Room for a block, and the state of a stream's beginning."""
 
-    def rows(width: int, each: int = 1) -> F32:
-        return np.zeros((each * BLOCK, width), np.float32)
+    def rows(width: int) -> F32:
+        return np.zeros((BLOCK, width), np.float32)
 
     return Bench(
-        padded=np.zeros((SPECTRA - 1) * HOP + SPAN, np.float32),
-        even=rows(HOP, SPECTRA),
-        odd=rows(HOP, SPECTRA),
-        real=rows(HOP, SPECTRA),
-        imaginary=rows(HOP, SPECTRA),
-        loud=rows(SPECTRA * BINS),
+        samples=np.zeros((HOP, STEP), np.float32),
+        columns=np.zeros(COLUMNS, np.float32),
+        loud=np.zeros((BLOCK // ROWS, SPECTRA * BINS * ROWS), np.float32),
         first=rows(SPECTRA * CHANNELS[0]),
         second=rows(2 * CHANNELS[1]),
         third=rows(CHANNELS[2]),
@@ -115,12 +111,10 @@ def _packed(nodes: list[Node]) -> Network:
     if [[array.shape for array in node.weights] for node in nodes] != _SHAPES:
         raise ValueError("its layers have other shapes")
     (basis,), *convolutions, (inputs, again, biases), (last, last_bias) = (node.weights for node in nodes)
-    cosines, sines = basis[:BINS, 0, 1 : HOP + 1], basis[BINS:, 0, 1 : HOP + 1]
     first, second, third, fourth = (_convolution(*arrays) for arrays in convolutions)
     return Network(
-        cosines=_layer(cosines[:HOP]),
-        sines=_layer(sines[:HOP]),
-        highest=np.ascontiguousarray(cosines[HOP]),
+        window=_window(basis[:, 0]) * _FULL,
+        turns=turns(),
         first=first,
         second=second,
         third=third,
@@ -130,6 +124,16 @@ def _packed(nodes: list[Node]) -> Network:
         last=np.ascontiguousarray(last[0, :, 0]),
         last_bias=np.float32(last_bias[0]),
     )
+
+
+def _window(basis: F32) -> F32:
+    """Of a basis (2 * 129, 256) that is a window times cosines, and times sines: a fast transform takes no other."""
+    window: F32 = basis[0]
+    angles = 2 * np.pi / SPAN * np.outer(np.arange(BINS), np.arange(SPAN))
+    wanted = np.concatenate([np.cos(angles), -np.sin(angles)]) * window
+    if not np.allclose(basis, wanted, rtol=0, atol=_NEAR):
+        raise ValueError("its spectra are not those of a window")
+    return window
 
 
 def _layer(matrix: F32, bias: F32 | None = None) -> Layer:
