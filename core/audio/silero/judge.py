@@ -8,14 +8,15 @@ from core.audio.frames import FRAME_SAMPLES, Probabilities
 from core.audio.silero.network import (
     BLOCK,
     CHANNELS,
-    SPECTRA,
     WIDTH,
     Bench,
+    Layer,
     Network,
     network,
     new_bench,
 )
 from core.audio.silero.spectrum import spectra
+from core.audio.silero.winograd import PRODUCTS, part
 from core.kernels.bits import LOG2_E, power_of_two
 from core.kernels.floats import dense, dense_columns, dense_row
 from core.kernels.fourier import BINS
@@ -50,17 +51,20 @@ def judge(weights: Network, audio: Any, found: Any, bench: Bench) -> None:
 
 
 @kernel
+def _first_convolution(layer: Layer, count: int, bench: Bench) -> None:
+    for product in range(PRODUCTS):
+        skip, to = product * BINS, product * CHANNELS[0]
+        dense_columns(bench.mixed, skip, count, layer.weights, skip, BINS, bench.nothing, bench.products, to)
+    for frame in range(count):
+        part(bench.products[frame], layer.bias, bench.first[frame])
+
+
+@kernel
 def _convolutions(weights: Network, count: int, bench: Bench) -> None:
-    """Three taps each, those that fall outside of the frame left out: of the four, two, one and one times that they
-    give, the first begins and the last may end with a tap less."""
-    first, second, third, fourth = weights.first, weights.second, weights.third, weights.fourth
-    for time in range(SPECTRA):
-        begin, end = max(time - 1, 0), min(time + 2, SPECTRA)
-        skip = (begin - time + 1) * BINS
-        taken = (end - begin) * BINS
-        to = time * CHANNELS[0]
-        dense_columns(bench.loud, begin * BINS, count, first.weights, skip, taken, first.bias, bench.first, to)
-    _cut_off(bench.first, count)
+    """Three taps each, those that fall outside of the frame left out: of the two, one and one times that the later
+    ones give, the first begins and the last may end with a tap less."""
+    second, third, fourth = weights.second, weights.third, weights.fourth
+    _first_convolution(weights.first, count, bench)
     width = CHANNELS[0]
     dense(bench.first, 0, count, second.weights, width, 2 * width, second.bias, bench.second, 0)
     dense(bench.first, width, count, second.weights, 0, 3 * width, second.bias, bench.second, CHANNELS[1])

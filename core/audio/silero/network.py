@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.audio.silero.onnx import Node, read_nodes
+from core.audio.silero.winograd import PRODUCTS, mixed
 from core.errors import ModelNotFoundError
 from core.kernels.floats import F32, pack
 from core.kernels.fourier import BINS, COLUMNS, SPAN, STEP, turns
@@ -65,7 +66,10 @@ class Bench(NamedTuple):
 
     samples: F32  # (128, 20): of four frames, by stretches
     columns: F32
-    loud: F32  # (groups, spectra * bins * 4): four frames side by side
+    loud: F32  # (spectra * bins * 4,): of four frames, side by side
+    mixed: F32  # (groups, 6 * bins * 4)
+    products: F32
+    nothing: F32  # (CHANNELS[0],): what products begin with
     first: F32
     second: F32
     third: F32
@@ -85,7 +89,10 @@ def new_bench() -> Bench:
     return Bench(
         samples=np.zeros((HOP, STEP), np.float32),
         columns=np.zeros(COLUMNS, np.float32),
-        loud=np.zeros((BLOCK // ROWS, SPECTRA * BINS * ROWS), np.float32),
+        loud=np.zeros(SPECTRA * BINS * ROWS, np.float32),
+        mixed=np.zeros((BLOCK // ROWS, PRODUCTS * BINS * ROWS), np.float32),
+        products=rows(PRODUCTS * CHANNELS[0]),
+        nothing=np.zeros(CHANNELS[0], np.float32),
         first=rows(SPECTRA * CHANNELS[0]),
         second=rows(2 * CHANNELS[1]),
         third=rows(CHANNELS[2]),
@@ -110,12 +117,12 @@ def network() -> Network:
 def _packed(nodes: list[Node]) -> Network:
     if [[array.shape for array in node.weights] for node in nodes] != _SHAPES:
         raise ValueError("its layers have other shapes")
-    (basis,), *convolutions, (inputs, again, biases), (last, last_bias) = (node.weights for node in nodes)
-    first, second, third, fourth = (_convolution(*arrays) for arrays in convolutions)
+    (basis,), first, *convolutions, (inputs, again, biases), (last, last_bias) = (node.weights for node in nodes)
+    second, third, fourth = (_convolution(*arrays) for arrays in convolutions)
     return Network(
         window=_window(basis[:, 0]) * _FULL,
         turns=turns(),
-        first=first,
+        first=_convolution(mixed(first[0]), first[1]),
         second=second,
         third=third,
         fourth=fourth,
@@ -142,7 +149,7 @@ def _layer(matrix: F32, bias: F32 | None = None) -> Layer:
 
 
 def _convolution(weights: F32, bias: F32) -> Layer:
-    """Its taps side by side."""
+    """Its taps, or products, side by side."""
     return _layer(weights.transpose(0, 2, 1).reshape(len(weights), -1), bias)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from core.audio.frames import CONTEXT, FRAME_SAMPLES
 from core.audio.silero.network import HOP, STRETCHES, Bench, Network
+from core.audio.silero.winograd import mix
 from core.kernels.fourier import loudness
 from core.kernels.simd import ROWS, kernel
 
@@ -15,12 +16,14 @@ _LAST = _END % HOP  # samples of the last stretch
 
 @kernel
 def spectra(weights: Network, audio: Any, count: int, bench: Bench) -> None:
-    """Of int16 audio (64 + 512 * count,); where fewer than four frames are left, the last comes again."""
+    """Of int16 audio (64 + 512 * count,), as the first convolution takes it; where fewer than four frames are left, the
+    last comes again."""
     for first in range(0, count, ROWS):
         for lane in range(ROWS):
             frame = min(first + lane, count - 1)
             _line_up(audio[frame * FRAME_SAMPLES :], bench.samples, lane)
-        loudness(bench.samples, weights.window, weights.turns, bench.columns, bench.loud[first // ROWS])
+        loudness(bench.samples, weights.window, weights.turns, bench.columns, bench.loud)
+        mix(bench.loud, bench.mixed[first // ROWS])
 
 
 @kernel
