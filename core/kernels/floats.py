@@ -14,7 +14,7 @@ F32 = NDArray[np.float32]
 _FUSED = ("contract",)  # product and sum may be one instruction
 
 
-class _Row(Emitter):
+class Row(Emitter):
     """float32 rows: bias and products, 64 outputs wide."""
 
     kind = FLOATS
@@ -27,16 +27,20 @@ class _Row(Emitter):
 
     def _turn(self, group: Any, sums: list[list[Any]]) -> list[list[Any]]:
         builder = self._builder
-        base = builder.add(self._weights, builder.mul(group, self._number(4 * TILE)))
-        weights = [self._load(base, VECTOR_BYTES * column, FLOATS) for column in range(self.columns)]
+        weights = self._weights_of(group)
         added = []
         for row in range(self.rows):
             start = builder.add(self._rows, builder.mul(self._stride, self._number(row)))
-            taken = self._spread(self._load(builder.add(start, builder.mul(group, self._number(self.apart))), 0, FLOAT))
+            place = builder.add(start, builder.mul(group, self._number(self.apart)))
+            taken = self._spread(self._load(place, 0, FLOAT))
             added.append(
                 [self._more_of(total, taken, weight) for total, weight in zip(sums[row], weights, strict=True)]
             )
         return added
+
+    def _weights_of(self, group: Any) -> list[Any]:
+        base = self._builder.add(self._weights, self._builder.mul(group, self._number(4 * TILE)))
+        return [self._load(base, VECTOR_BYTES * column, FLOATS) for column in range(self.columns)]
 
     def _more_of(self, total: Any, taken: Any, weight: Any) -> Any:
         product = self._builder.fmul(taken, weight, flags=_FUSED)
@@ -49,7 +53,7 @@ class _Row(Emitter):
                 self._put(sums[row][column], start, VECTOR_BYTES * column)
 
 
-class _Rows(_Row):
+class _Rows(Row):
     """As many as there are registers for."""
 
     rows = ROWS if has_avx512() else 1
@@ -61,7 +65,7 @@ class _Columns(_Rows):
     apart = 4 * ROWS
 
 
-_one, _some, _beside = emitted(_Row), emitted(_Rows), emitted(_Columns)
+_one, _some, _beside = emitted(Row), emitted(_Rows), emitted(_Columns)
 _AT_ONCE = _Rows.rows
 
 

@@ -18,8 +18,9 @@ from core.audio.silero.network import (
 from core.audio.silero.spectrum import spectra
 from core.audio.silero.winograd import PRODUCTS, part
 from core.kernels.bits import LOG2_E, power_of_two
-from core.kernels.floats import dense, dense_columns, dense_row
+from core.kernels.floats import dense, dense_columns
 from core.kernels.fourier import BINS
+from core.kernels.shortened import kept_row
 from core.kernels.simd import add_up, kernel
 from core.models import Pcm
 
@@ -90,7 +91,7 @@ def _cut_off(rows: Any, count: int) -> None:
 def _step(weights: Network, gates: Any, bench: Bench) -> Any:
     """One frame through the LSTM. Gates stand in ONNX's order: in, out, forget, new."""
     sums, hidden, cell = bench.sums, bench.hidden, bench.cell
-    dense_row(hidden, weights.again.weights, gates, sums)
+    kept_row(hidden, weights.again, gates, sums)
     for each in range(3 * WIDTH):
         sums[each] = _share(sums[each])
     for each in range(WIDTH):

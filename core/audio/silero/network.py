@@ -16,6 +16,7 @@ from core.audio.silero.winograd import PRODUCTS, mixed
 from core.errors import ModelNotFoundError
 from core.kernels.floats import F32, pack
 from core.kernels.fourier import BINS, COLUMNS, SPAN, STEP, turns
+from core.kernels.shortened import U32, keep
 from core.kernels.simd import ROWS
 
 HOP = SPAN // 2  # samples from one spectrum to the next
@@ -47,7 +48,9 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """``window`` float32 (256,) and ``turns`` as :mod:`core.kernels.fourier` takes them; ``last`` float32 (128,)."""
+    """``window`` float32 (256,) and ``turns`` as :mod:`core.kernels.fourier` takes them; ``again``, by which
+    the LSTM's state comes back, as :mod:`core.kernels.shortened` does; ``last`` float32 (128,).
+    """
 
     window: F32
     turns: F32
@@ -56,7 +59,7 @@ class Network(NamedTuple):
     third: Layer
     fourth: Layer
     gates: Layer
-    again: Layer
+    again: U32 | F32
     last: F32
     last_bias: np.float32
 
@@ -127,7 +130,7 @@ def _packed(nodes: list[Node]) -> Network:
         third=third,
         fourth=fourth,
         gates=_layer(inputs[0], biases[0, : 4 * WIDTH] + biases[0, 4 * WIDTH :]),
-        again=_layer(again[0]),
+        again=keep(again[0]),
         last=np.ascontiguousarray(last[0, :, 0]),
         last_bias=np.float32(last_bias[0]),
     )
