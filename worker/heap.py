@@ -33,10 +33,16 @@ def keep_heap(environment: Mapping[str, str] = os.environ) -> bool:
 
 async def give_back(seconds: float = GIVE_BACK_SECONDS) -> None:
     """Hand what is free to the system, for ever, with so long between; does nothing without glibc."""
-    library = _glibc()
-    while library is not None:
+    while _glibc() is not None:
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(library.malloc_trim, 0)
+        await asyncio.to_thread(give_back_now)
+
+
+def give_back_now() -> None:
+    """Hand what is free to the system: after work that needed much more than what follows."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
 
 
 @functools.cache

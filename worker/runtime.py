@@ -24,7 +24,7 @@ from worker.batch_memory import usual_batch
 from worker.context import Context, run_folder
 from worker.hands import Hands
 from worker.health import OK
-from worker.heap import give_back
+from worker.heap import give_back, give_back_now
 from worker.housekeeping import Housekeeper
 from worker.intake import Arrival, Intake
 from worker.jobs import Jobs
@@ -155,9 +155,10 @@ class Worker:
 
     async def _warm_up(self) -> None:
         """Load the default model before the first task needs it; one that is missing is told of at once."""
-        model = self._context.settings.default_whisper_model
+        model, loop = self._context.settings.default_whisper_model, asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._context.engines.warm, model)
+            await loop.run_in_executor(self._threads, self._context.engines.warm, model)
+            await loop.run_in_executor(self._threads, give_back_now)  # a model is several times as large while it loads
         except ParascribeError as error:
             log.error(error.message, model=model, code=error.code)
 

@@ -6,13 +6,14 @@ Windows that are transcribed together take less time than one after the other: w
 import time
 from collections.abc import Callable, Sequence
 
-LARGEST, MOST_MORE = 1.5, 4  # batches, and windows: rather one that is larger than the usual than a crumb after it
+LARGEST = 1.5  # batches: rather one that is larger than the usual than a crumb after it
+MOST = 10  # windows: memory is by the largest batch, and larger ones save next to nothing
 _WEIGHT = 0.3  # of the newest batch in the estimate of a window's time
 
 
 def largest_batch(batch: int) -> int:
     """What a slot may take at most, where ``batch`` is the usual size."""
-    return min(int(LARGEST * batch), batch + MOST_MORE)
+    return max(batch, min(int(LARGEST * batch), MOST))
 
 
 def in_hand(slots: int, batch: int) -> int:
