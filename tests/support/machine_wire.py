@@ -9,7 +9,7 @@ from typing import Any
 from bson import Int64
 from pymongo.errors import AutoReconnect
 
-from core.adapters.mongo.chunks import NOW
+from core.adapters.mongo.announcing import NOW
 
 
 class Fault(Enum):

@@ -1,18 +1,18 @@
 """The ``chunks`` collection: one document per window, found by its own id wherever that is possible.
 
-Queries that match thousands of documents are avoided on the hot path: the next pending chunk is looked for in small
-blocks of ids, since the embedded database has no limit push-down into its indexes. It also reads the whole collection
+Queries that match thousands of documents are avoided on the hot path. The embedded database reads the whole collection
 for a condition with ``$or`` or ``$expr``, whatever ids stand beside it: hot conditions are on plain fields, and what is
 more than that is decided here, on what was read.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from uuid import uuid4
 
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from core.adapters.mongo.client import Collection, Database, guarded
+from core.adapters.mongo.announcing import NOW, OUT, Announcements
+from core.adapters.mongo.client import guarded
 from core.adapters.mongo.documents import (
     Document,
     chunk_document,
@@ -26,21 +26,13 @@ from core.errors import StoreUnavailableError
 from core.models import Chunk, Cut, Failure, WindowResult
 from core.states import ChunkState, chunk_sources
 
-OUT = [ChunkState.QUEUED.value, ChunkState.RUNNING.value]
-UNENDED = [ChunkState.PENDING.value, *OUT]
-BLOCK = 32  # ids looked at in one query for the next pending chunk
 PAGE = 100  # chunks read at once; with their text about 0.5 MB
 NO_RESULT = {"result": 0}
 SUSPICIOUS_DEATHS = 3  # of workers under one chunk: killed from outside once or twice says nothing about the chunk
-# The database's own clock, in milliseconds. As a number: SecantusDB 0.7 finds every stored date equal to $$NOW.
-NOW = {"$toLong": "$$NOW"}
 
 
-class ChunkStore:
+class ChunkStore(Announcements):
     """Chunks by task and index. ``None`` or ``False`` says that the condition of a write did not hold."""
-
-    def __init__(self, database: Database) -> None:
-        self._chunks: Collection = database["chunks"]
 
     # --- cutting
 
@@ -59,76 +51,6 @@ class ChunkStore:
         with guarded():
             cursor = self._chunks.find({"task": task_id}, {"index": 1})
             return {document["index"] async for document in cursor}
-
-    # --- credits
-
-    async def queue_some(self, task_id: str, start: int, stop: int, most: int) -> list[int]:
-        """Announce the first pending chunks in ``[start, stop)``, at most so many; their indexes in order."""
-        taken: list[int] = []
-        for low in range(start, stop, BLOCK):
-            ready = [*(await self._ready(task_id, range(low, min(low + BLOCK, stop)))).items()]
-            while ready and len(taken) < most:  # others may take some of them meanwhile
-                left = most - len(taken)
-                taken += await self._announce(task_id, dict(ready[:left]))
-                ready = ready[left:]
-            if len(taken) >= most:
-                break
-        return taken
-
-    async def withdraw(self, task_id: str, indexes: Sequence[int]) -> None:
-        """Take an announcement back that nobody has heard yet; chunks that were claimed all the same stay claimed."""
-        where = {"_id": {"$in": [chunk_id(task_id, index) for index in indexes]}, "state": "queued"}
-        with guarded():
-            await self._chunks.update_many(where, {"$set": {"state": "pending"}})
-
-    async def queue(self, task_id: str, index: int) -> bool:
-        """Announce one pending chunk whose delay is over."""
-        ready = await self._ready(task_id, [index])
-        return bool(await self._announce(task_id, ready))
-
-    async def has_pending(self, task_id: str, start: int, stop: int) -> bool:
-        """Whether a chunk in ``[start, stop)`` waits to be announced."""
-        for low in range(start, stop, BLOCK):
-            if await self._ready(task_id, range(low, min(low + BLOCK, stop))):
-                return True
-        return False
-
-    async def out(self, task_id: str) -> int:
-        """How many chunks of the task are announced or running."""
-        with guarded():
-            return await self._chunks.count_documents({"task": task_id, "state": {"$in": OUT}})
-
-    async def queued(self, task_id: str) -> set[int]:
-        """The indexes that are announced and not yet claimed."""
-        with guarded():
-            cursor = self._chunks.find({"task": task_id, "state": "queued"}, {"index": 1})
-            return {document["index"] async for document in cursor}
-
-    async def _ready(self, task_id: str, indexes: Iterable[int]) -> dict[int, int | None]:
-        """Which of these are pending and may be announced now, in order, each with the end of its delay."""
-        ids = [chunk_id(task_id, index) for index in indexes]
-        stages: list[Document] = [
-            {"$match": {"_id": {"$in": ids}, "state": "pending"}},
-            {"$project": {"index": 1, "not_before": 1, "now": NOW}},
-        ]
-        with guarded():
-            found = await (await self._chunks.aggregate(stages)).to_list()
-        ends = {document["index"]: (document.get("not_before"), document["now"]) for document in found}
-        return {index: end for index, (end, now) in sorted(ends.items()) if end is None or end <= now}
-
-    async def _announce(self, task_id: str, ready: Mapping[int, int | None]) -> list[int]:
-        """Mark those as announced that are still as they were read (index: end of its delay), in one write; which ones.
-
-        As in :meth:`claim`, a mark of this call tells which those were where others announce at the same moment.
-        """
-        mark, ends = uuid4().hex, {chunk_id(task_id, index): end for index, end in ready.items()}
-        where = [{"_id": id_, "state": "pending", "not_before": end} for id_, end in ends.items()]
-        writes = [UpdateOne(one, {"$set": {"state": "queued", "announced": mark}}) for one in where]
-        with guarded():
-            if not writes or (await self._chunks.bulk_write(writes, ordered=False)).matched_count == len(writes):
-                return list(ready)
-            found = await self._chunks.find({"_id": {"$in": [*ends]}, "announced": mark}, {"index": 1}).to_list()
-        return sorted(document["index"] for document in found)
 
     # --- transcribing
 
@@ -152,9 +74,8 @@ class ChunkStore:
         """
         mark, ids = uuid4().hex, [chunk_id(task_id, index) for task_id, index in chunks]
         changes = {"$set": {"state": "running", "owner": owner, "claim": mark}, "$inc": {"fence": 1, "attempts": 1}}
-        writes = [UpdateOne({"_id": id_, "state": "queued"}, changes) for id_ in ids]
         with guarded():
-            await self._chunks.bulk_write(writes, ordered=False)
+            await self._change({"_id": {"$in": ids}, "state": "queued"}, changes)
             # The embedded database scans the collection for find_one_and_update, so they are read in a second step.
             # What is ours stays as it is, unless it is cancelled in between.
             found = await self._chunks.find({"_id": {"$in": ids}, "state": "running", "claim": mark}).to_list()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.models import Cut, Failure, Segment, WindowResult, Word
@@ -236,3 +237,31 @@ async def test_a_batch_is_stored_but_for_what_was_taken_over(chunks):
     for _ in range(2):
         assert await chunks.complete([(stale, RESULT), (good, RESULT)]) == {("t", 1)}
     assert await complete_one(chunks, fresh, RESULT)
+
+
+async def test_of_a_batch_that_many_claim_each_chunk_is_claimed_once(chunks):
+    """However they race: one fence and one attempt for each, and all are somebody's."""
+    await chunks.add("many", cuts(8))
+    names = [("many", index) for index in await chunks.queue_some("many", 0, 8, 8)]
+    got = await asyncio.gather(*(chunks.claim(names, f"w{i}") for i in range(12)))
+    claims = [claim for one in got for claim in one]
+    assert sorted(claim.cut.index for claim in claims) == [*range(8)]
+    assert {(claim.fence, claim.attempts) for claim in claims} == {(1, 1)}
+
+
+async def test_who_does_not_hear_that_a_batch_was_announced_or_claimed_asks_again(chunks, monkeypatch):
+    """A connection that breaks after the write: it is repeated at once, changes nothing more, and all are known."""
+    write, times = chunks._chunks.update_many, []
+
+    async def unheard_at_first(*values):
+        done = await write(*values)
+        times.append(done.matched_count)
+        if len(times) % 2:
+            raise AutoReconnect("connection closed")
+        return done
+
+    monkeypatch.setattr(chunks._chunks, "update_many", unheard_at_first)
+    assert await chunks.queue_some("t", 0, 3, 2) == [0, 1]
+    claims = await chunks.claim([("t", index) for index in range(3)], "me")
+    assert [(claim.cut.index, claim.fence, claim.attempts) for claim in claims] == [(0, 1, 1), (1, 1, 1)]
+    assert times == [2, 0, 2, 0]
