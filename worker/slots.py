@@ -7,6 +7,7 @@ slots at rest: whatever happens then is this chunk's doing, so a healthy one is 
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,13 +78,17 @@ class Slots:
         """Notice, about every second, batches that nobody wants any more: cancelled, deleted or taken over."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            running = list(self.running)
-            try:
-                lost = await self._context.resources.chunks.lost([chunk for batch in running for chunk in batch.chunks])
-            except TransientError:
-                continue
-            for batch in running:
-                batch.unwanted |= all((chunk.task_id, chunk.cut.index) in lost for chunk in batch.chunks)
+            with contextlib.suppress(TransientError):
+                await self._look()
+
+    async def _look(self) -> None:
+        """A batch is wanted while one chunk of it is: mostly the first one tells."""
+        lost, running = self._context.resources.chunks.lost, list(self.running)
+        gone = await lost([batch.chunks[0] for batch in running])
+        doubtful = [batch for batch in running if _name(batch.chunks[0]) in gone]
+        gone |= await lost([chunk for batch in doubtful for chunk in batch.chunks[1:]])
+        for batch in doubtful:
+            batch.unwanted |= gone.issuperset(map(_name, batch.chunks))
 
     def abandon(self) -> None:
         """Stop between two steps of the engine."""
@@ -105,12 +110,12 @@ class Slots:
 
     async def _work(self, arrivals: list[Arrival]) -> None:
         """A suspect is claimed only when its turn has come: a claim counts as an attempt if the process dies."""
-        suspects = await self._suspects(arrivals)
-        healthy = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in suspects]
-        if healthy:
-            async with self._floor.shared():
-                await self._attempt(healthy)
-        for arrival in arrivals:
+        async with self._floor.shared():
+            claims = await self._claim(arrivals, healthy=True)
+            unclaimed = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in claims]
+            suspects = await self._suspects(unclaimed) if unclaimed else {}
+            await self._attempt([one for one in arrivals if (one.task_id, one.index) not in suspects], claims)
+        for arrival in unclaimed:
             attempts = suspects.get((arrival.task_id, arrival.index))
             if attempts is not None:
                 await self._attempt_suspect(arrival, attempts)
@@ -122,7 +127,7 @@ class Slots:
             return
         last = attempts > 0 and attempts + 1 >= self._context.settings.max_chunk_attempts
         async with self._context.suspects, self._floor.alone() if last else self._floor.shared():
-            await self._attempt([arrival])
+            await self._attempt([arrival], await self._claim([arrival]))
 
     def _park(self, arrival: Arrival) -> None:
         """Another suspect is at it, perhaps for long: the slot goes on, and this one comes back when that has ended."""
@@ -145,22 +150,26 @@ class Slots:
         except TransientError:
             return dict.fromkeys(names, 0)
 
-    async def _attempt(self, arrivals: list[Arrival]) -> None:
-        claims = {(chunk.task_id, chunk.cut.index): chunk for chunk in await self._claim(arrivals)}
-        # Each claim once: a message that came twice finds nothing to do the second time.
+    async def _attempt(self, arrivals: list[Arrival], claims: dict[tuple[str, int], Chunk]) -> None:
+        """Transcribe those that are claimed; the others' messages are done with.
+
+        Each claim once: a message that came twice finds nothing to do the second time.
+        """
         taken = [(arrival, claims.pop((arrival.task_id, arrival.index), None)) for arrival in arrivals]
         loaded = await asyncio.gather(*(self._load(arrival, chunk) for arrival, chunk in taken))
         work = [one for one in loaded if one is not None]
         if work:
             await self._transcribe(Batch(options=arrivals[0].options, work=work))
 
-    async def _claim(self, arrivals: Sequence[Arrival]) -> list[Chunk]:
+    async def _claim(self, arrivals: Sequence[Arrival], *, healthy: bool = False) -> dict[tuple[str, int], Chunk]:
+        """By task and index. ``healthy``: suspects are left out."""
         names = [(arrival.task_id, arrival.index) for arrival in arrivals]
         try:
-            return await self._context.resources.chunks.claim(names, self._context.worker_id)
+            claims = await self._context.resources.chunks.claim(names, self._context.worker_id, healthy=healthy)
         except TransientError as error:
             log.warning("chunks not claimed", chunks=names, error=str(error))
-            return []
+            return {}
+        return {_name(chunk): chunk for chunk in claims}
 
     async def _load(self, arrival: Arrival, chunk: Chunk | None) -> tuple[Arrival, Chunk, Window] | None:
         """A claim and its audio; None where there is nothing to do (any more), or not now."""
@@ -234,6 +243,10 @@ class Slots:
         found = self._intake.sizes.note(batch.options, took)
         if found is not None:  # a disk may be slow: not on the loop
             self._jobs.start(asyncio.to_thread(remember, self._context.settings, found))
+
+
+def _name(chunk: Chunk) -> tuple[str, int]:
+    return chunk.task_id, chunk.cut.index
 
 
 def transcribe(engine: Engine, batch: Batch) -> list[WindowResult]:

@@ -29,6 +29,8 @@ from core.states import ChunkState, chunk_sources
 PAGE = 100  # chunks read at once; with their text about 0.5 MB
 NO_RESULT = {"result": 0}
 SUSPICIOUS_DEATHS = 3  # of workers under one chunk: killed from outside once or twice says nothing about the chunk
+# As in ``suspect``, for a write.
+HEALTHY: Document = {"attempts": {"$not": {"$gt": 0}}, "interruptions": {"$not": {"$gte": SUSPICIOUS_DEATHS}}}
 
 
 class ChunkStore(Announcements):
@@ -66,16 +68,17 @@ class ChunkStore(Announcements):
         suspects = [each for each in values if each.attempts > 0 or each.interruptions >= SUSPICIOUS_DEATHS]
         return {(each.task_id, each.cut.index): each.attempts for each in suspects}
 
-    async def claim(self, chunks: Sequence[tuple[str, int]], owner: str) -> list[Chunk]:
+    async def claim(self, chunks: Sequence[tuple[str, int]], owner: str, *, healthy: bool = False) -> list[Chunk]:
         """Take those of these (task, index) that are announced. Counts an attempt of each and raises its fence.
 
-        One write and one read, however many they are. Each call leaves a mark of its own: what the owner has under way
-        already is not taken for new, and what a write has done that had to be repeated is known.
+        ``healthy``: but for suspects. One write and one read, however many they are. Each call leaves a mark of its
+        own: what the owner has under way already is not taken for new, and what a write has done that had to be
+        repeated is known.
         """
         mark, ids = uuid4().hex, [chunk_id(task_id, index) for task_id, index in chunks]
         changes = {"$set": {"state": "running", "owner": owner, "claim": mark}, "$inc": {"fence": 1, "attempts": 1}}
         with guarded():
-            await self._change({"_id": {"$in": ids}, "state": "queued"}, changes)
+            await self._change({"_id": {"$in": ids}, "state": "queued", **(HEALTHY if healthy else {})}, changes)
             # The embedded database scans the collection for find_one_and_update, so they are read in a second step.
             # What is ours stays as it is, unless it is cancelled in between.
             found = await self._chunks.find({"_id": {"$in": ids}, "state": "running", "claim": mark}).to_list()

@@ -168,6 +168,9 @@ async def test_who_was_tried_before_is_suspect(chunks):
         assert await chunks.suspect(names) == {("t", 1): 1}
         await chunks.give_back(await claimed(chunks, 2), interrupted=True)
     assert await chunks.suspect(names) == {("t", 1): 1, ("t", 2): 0}
+    assert await chunks.queue_some("t", 0, 3, 3) == [0, 1, 2]
+    assert [claim.cut.index for claim in await chunks.claim(names, "me", healthy=True)] == [0]
+    assert [claim.cut.index for claim in await chunks.claim(names, "me")] == [1, 2]
 
 
 async def test_cancelling_spares_what_is_done(chunks):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.config import Settings
-from core.models import SAMPLE_RATE, Options, Window
+from core.models import SAMPLE_RATE, Chunk, Cut, Options, Window
+from core.states import ChunkState
 from worker.batch_memory import usual_batch
 from worker.batching import TIMES, TRIED
 from worker.intake import Intake
@@ -43,6 +44,13 @@ def slots(settings, jobs):
     return Slots(context, intake, None, jobs, None)
 
 
+def batch_of(*indexes):
+    """Chunks of one task, being transcribed."""
+    cuts = [Cut(index=index, start=0, end=SAMPLE_RATE, core_start=0, core_end=SAMPLE_RATE) for index in indexes]
+    chunks = [Chunk(task_id="t", cut=cut, state=ChunkState.RUNNING) for cut in cuts]
+    return Batch(options=ENGLISH, work=[(None, chunk, WINDOW) for chunk in chunks])
+
+
 async def transcribed(slots, *, times=TIMES + 1):
     """One of each size, so many times."""
     for size in TRIED * times:
@@ -71,3 +79,27 @@ async def test_a_batch_beside_a_slot_that_has_none_says_nothing(slots):
     busy(slots, "this")
     await transcribed(slots, times=3 * TIMES)
     assert len({slots._intake.sizes.next(ENGLISH) for _ in TRIED}) == len(TRIED)
+
+
+async def test_of_a_batch_one_chunk_is_asked_about_while_that_is_wanted(slots, settings):
+    """The rest only where the first one is lost; the batch goes on while one of its chunks is wanted."""
+    asked, lost = [], set()
+
+    async def answer(chunks):
+        asked.append([chunk.cut.index for chunk in chunks])
+        return {("t", chunk.cut.index) for chunk in chunks} & lost
+
+    slots._context.resources = SimpleNamespace(chunks=SimpleNamespace(lost=answer))
+    slots.running = [batch_of(0, 1), batch_of(2, 3)]
+    found = []
+    for gone in ({1}, {0, 2}, {0, 2, 3}):
+        asked.clear()
+        lost.clear()
+        lost.update(("t", index) for index in gone)
+        await slots._look()
+        found.append(([*asked], [batch.unwanted for batch in slots.running]))
+    assert found == [
+        ([[0, 2], []], [False, False]),
+        ([[0, 2], [1, 3]], [False, False]),
+        ([[0, 2], [1, 3]], [False, True]),
+    ]
