@@ -214,7 +214,7 @@ class Worker:
         left, credit = 0, self._context.credit
         try:
             for task_id in task_ids:
-                task = await self._context.resources.tasks.get(task_id)
+                task = await credit.task(task_id)
                 if task is not None and task.max_parallel_workers is not None:
                     left += task.max_parallel_workers  # more of them never wait
                     continue

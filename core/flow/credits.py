@@ -9,6 +9,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 from weakref import WeakValueDictionary
 
 from core.adapters.mongo.workers import WorkerInfo
@@ -39,6 +40,7 @@ class Credits:
         self._fleet = _Fleet(resources, fleet_seconds, clock)
         self.herald = Herald(resources.broker, clock=clock)
         self._from: OrderedDict[str, int] = OrderedDict()
+        self._cut: OrderedDict[str, Task] = OrderedDict()
         self._wanted: dict[str, int] = {}  # up to which index, by those who wait for a count that has not begun
         self._counting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -64,6 +66,14 @@ class Credits:
         """A chunk of the task has ended: as :meth:`top_up`, up to the last chunk that is cut by now."""
         await self._serve(task_id, 0, None)
 
+    async def task(self, task_id: str) -> Task | None:
+        """For what its credits go by. That is settled when a task is cut to its end: it is not read again then."""
+        task = self._cut.get(task_id) or await self._tasks.get(task_id)
+        if task is not None and task.prepared:
+            self._cut[task_id] = task
+            _trim(self._cut)
+        return task
+
     async def has_more(self, task: Task) -> bool:
         """Whether chunks of the task are still to be announced, or still to be cut."""
         return not task.prepared or await self._chunks.has_pending(
@@ -82,7 +92,7 @@ class Credits:
             if wanted is None:
                 return False  # somebody who waited with us has counted since we asked
             try:
-                current = task or await self._tasks.get(task_id)
+                current = task or await self.task(task_id)
                 return current is not None and await self._hand_on(current, max(wanted, current.chunks_cut))
             except BaseException:
                 self._wanted.setdefault(task_id, wanted)  # those who wait with us still want it
@@ -108,8 +118,7 @@ class Credits:
         if indexes and self._from.get(task_id) == start:  # nobody has said meanwhile that earlier ones are back
             self._from[task_id] = indexes[-1] + 1
             self._from.move_to_end(task_id)
-        while len(self._from) > REMEMBERED:
-            self._from.popitem(last=False)
+        _trim(self._from)
         return indexes
 
     async def _too_many(self, task: Task, limit: int, indexes: list[int]) -> bool:
@@ -117,6 +126,11 @@ class Credits:
         if task.max_parallel_workers is None or not indexes or len(await self._fleet.workers()) < 2:
             return False
         return await self._chunks.out(task.id) > limit
+
+
+def _trim(remembered: OrderedDict[str, Any]) -> None:
+    while len(remembered) > REMEMBERED:
+        remembered.popitem(last=False)
 
 
 class _Fleet:

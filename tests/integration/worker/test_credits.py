@@ -80,6 +80,22 @@ async def test_new_workers_raise_the_limit_soon(lasting, settings):
     await until(lambda: credit.limit(task), lambda limit: limit == 10, seconds=2)
 
 
+async def test_a_task_that_is_cut_to_its_end_is_not_read_again(lasting, settings):
+    """Neither limit nor number of chunks changes any more; before that, both are read each time."""
+    await lasting.workers.register("a", slots=1, batch=2)
+    task = await cut(lasting, settings, 12)
+    read, get = [], lasting.tasks.get
+    lasting.tasks.get = lambda task_id: read.append(task_id) or get(task_id)
+    credit = Credits(lasting)
+    assert [(await credit.task(task.id)).prepared for _ in range(2)] == [False, False]
+    await lasting.tasks.finish_cutting(task, chunks_total=12, duration_samples=12 * SECOND, silent_samples=0)
+    for _ in range(3):
+        await credit.go_on(task.id)
+        assert await credit.has_more(await credit.task(task.id))
+    assert (len(read), await lasting.chunks.out(task.id)) == (3, 4)
+    assert await credit.task("unknown") is None
+
+
 class Operations(monitoring.CommandListener):
     """Counts what the database is asked."""
 
