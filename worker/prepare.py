@@ -32,7 +32,7 @@ SHORT_FILES = 4  # tasks beyond MAX_CONCURRENT_JOBS that may be open and take tu
 LANGUAGE_WINDOWS = 3  # speech windows that the language is found from
 HELD_WINDOWS, HELD_SECONDS = 8, 0.5  # windows that are cut in quick succession are stored together, at most so many
 FULL_HELD_SECONDS = 2.0  # where as many chunks are announced as may be: nobody waits for them yet
-HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds
+HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds, where nothing is stored
 FULL_SECONDS = 0.5  # between two counts of a task that has as many chunks announced as it may have
 DETECT_SECONDS = 300.0  # for the language of three windows
 AWAY = {"store_unavailable", "storage_unavailable", "storage_full"}  # no attempt is counted, however long that lasts
@@ -165,6 +165,7 @@ class _Preparation:
         self._count = 0
         self._core_samples = 0
         self._started = False
+        self._unlooked = 0  # blocks since the claim was looked at
         self._full, self._counted_at, self._released_at = False, 0.0, -HELD_SECONDS
 
     async def run(self, turn: Turn) -> None:
@@ -193,12 +194,12 @@ class _Preparation:
 
     async def _blocks(self, decoder: Decoder, turn: Turn) -> AsyncIterator[Pcm]:
         """The decoder's blocks; between two of them others may go first, and the claim is looked at."""
-        count = 0
         async for block in decoder.blocks(BLOCK_SAMPLES):
             yield block
-            count += 1
+            self._unlooked += 1
             await turn.pass_on()
-            if count % HOLD_BLOCKS == 0:
+            if self._unlooked >= HOLD_BLOCKS:
+                self._unlooked = 0
                 self._check(await self._resources.tasks.holds(self._task))
 
     async def _add(self, cut: Cut, pcm: Pcm) -> None:
@@ -248,6 +249,7 @@ class _Preparation:
             await self._resources.chunks.add(self._task.id, [cut for cut, _ in new])
         self._count += len(windows)
         self._core_samples += sum(cut.core_end - cut.core_start for cut, _ in windows)
+        self._unlooked = 0
         self._check(await self._resources.tasks.note_cut(self._task, self._count))
         await self._announce()
 
