@@ -275,7 +275,7 @@ class _Preparation:
         settings = self._context.settings
         mode = f"in parallel (workers={settings.slots})" if settings.use_parallel_transcription else "one by one"
         log.info(f"Transcribing {self._count} chunks {mode}...", task_id=self._task.id, seconds=samples / SAMPLE_RATE)
-        self._crew.progress.note(self._task.id)
+        self._crew.progress.note(self._task.id, total=self._count)
 
     async def _on_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._crew.threads, work)

@@ -1,11 +1,18 @@
-"""Keeps the figures that a poll reads true, and ends tasks. Many chunks may end at once: one count serves them all."""
+"""Keeps the figures that a poll reads true, and ends tasks. Many chunks may end at once: one count serves them all.
+
+The next count waits a while, but for the last one: where, by the one before and by what has ended here since, nothing
+can be left, the task is counted at once. What other workers have ended is found when the while is over.
+"""
 
 import asyncio
 import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
-from core.flow.finish import settle
+from core.adapters.mongo.tally import Tally
+from core.flow.finish import OPEN, settle
 from core.flow.resources import Resources
 from core.models import Task
 from worker.jobs import Jobs
@@ -16,6 +23,41 @@ LEAST_SECONDS = 0.25  # between two counts of one task
 COST_FACTOR = 20  # and at least this many times what the last count took: counting a day's chunks is not free
 
 
+@dataclass(kw_only=True, slots=True)
+class _Followed:
+    """What is known of a task from one count to the next."""
+
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)  # nothing can be left of it
+    total: int | None = None  # chunks, when all are cut
+    ended: int = 0  # chunks that had when they were counted
+    since: int = 0  # chunks that have here, since that count began: those that it saw too are in both
+
+    def begin(self) -> None:
+        """A count begins: it will have in it all that was noted."""
+        self.news.clear()
+        self.over.clear()
+        self.since = 0
+
+    def counted(self, task: Task, tally: Tally) -> None:
+        """It has ended."""
+        self.total = self.total if task.chunks_total is None else task.chunks_total
+        self.ended = sum(tally.chunks.values()) - tally.count(*OPEN)
+        self._judge()
+
+    def note(self, ended: int, total: int | None) -> None:
+        """Something has happened meanwhile."""
+        self.news.set()
+        self.since += ended
+        self.total = self.total if total is None else total
+        self._judge()
+
+    def _judge(self) -> None:
+        """One that was counted twice may say so too early. That costs a count, after which it is known better."""
+        if self.news.is_set() and self.total is not None and self.ended + self.since >= self.total:
+            self.over.set()
+
+
 class Progress:
     """Counts a task's chunks soon after something of it ended, but not after every single one."""
 
@@ -23,33 +65,40 @@ class Progress:
         self._resources = resources
         self._jobs = jobs
         self._mode = "Parallel" if parallel else "Sequential"
-        self._news: dict[str, asyncio.Event] = {}
+        self._followed: dict[str, _Followed] = {}
 
-    def note(self, task_id: str) -> None:
-        """Something of the task ended."""
-        if task_id in self._news:
-            self._news[task_id].set()
+    def note(self, task_id: str, *, ended: int = 0, total: int | None = None) -> None:
+        """Something of the task ended: so many chunks for good, or its cutting, with so many in all."""
+        if task_id in self._followed:
+            self._followed[task_id].note(ended, total)
             return
-        self._news[task_id] = asyncio.Event()
+        self._followed[task_id] = _Followed()
         self._jobs.start(self._follow(task_id))
 
     async def _follow(self, task_id: str) -> None:
-        news = self._news[task_id]
+        followed = self._followed[task_id]
         try:
             while True:
-                news.clear()
+                followed.begin()
                 started = time.monotonic()
                 await self.count(task_id)
-                await asyncio.sleep(max(LEAST_SECONDS, COST_FACTOR * (time.monotonic() - started)))
-                if not news.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(LEAST_SECONDS, COST_FACTOR * (time.monotonic() - started))):
+                        await followed.over.wait()
+                if not followed.news.is_set():
                     return
         finally:
-            del self._news[task_id]
+            del self._followed[task_id]
 
     async def count(self, task_id: str) -> None:
         """Write the figures now, and end the task if nothing of it is left."""
         task = await self._resources.tasks.get(task_id)
-        if task is not None and await settle(self._resources, task):
+        if task is None:
+            return
+        tally = await self._resources.chunks.tally(task_id)
+        if task_id in self._followed:
+            self._followed[task_id].counted(task, tally)
+        if await settle(self._resources, task, tally):
             await self._tell(task)
 
     async def _tell(self, task: Task) -> None:

@@ -1,7 +1,8 @@
 """What follows a batch: results into their chunks, the next credits handed on, messages acknowledged, in that order."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections import Counter
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -66,9 +67,10 @@ class Settler:
         delay = settings.retry_delay_seconds * 2 ** (chunk.attempts - 1)
         log.warning("chunk failed", **_names(chunk), attempt=chunk.attempts, error=str(error))
         write = partial(self._chunks.fail, chunk, failure_of(error), attempts_left=again, delay_seconds=delay)
-        if await until_answered(write, **_names(chunk)) and again:
+        stored = await until_answered(write, **_names(chunk))
+        if stored and again:
             self._timers.start(self._try_again(arrival, delay))
-        await self._ended([arrival])
+        await self._ended([arrival], failed=[chunk] if stored and not again else [])
 
     async def _postponed(self, arrival: Arrival, chunk: Chunk, error: Exception) -> None:
         """Its audio cannot be had at the moment, which is not its fault: again later, and no attempt is counted."""
@@ -104,22 +106,24 @@ class Settler:
         except ParascribeError as error:
             log.warning("audio not removed, the end of the task will", **_names(chunks[0]), error=str(error))
 
-    async def _ended(self, arrivals: Sequence[Arrival], *, done: Sequence[Chunk] = ()) -> None:
+    async def _ended(
+        self, arrivals: Sequence[Arrival], *, done: Sequence[Chunk] = (), failed: Sequence[Chunk] = ()
+    ) -> None:
         """The messages are settled even if the database is away, or if we leave meanwhile: the sweeper does the rest.
 
-        Unsettled they would come again, to workers that find nothing to claim.
+        Unsettled they would come again, to workers that find nothing to claim. ``failed``: for good.
         """
         try:
             await self._remove_audio(done)
-            await self._hand_on(arrivals)
+            await self._hand_on(arrivals, Counter(chunk.task_id for chunk in (*done, *failed)))
         finally:
             await asyncio.gather(*(arrival.delivery.ack() for arrival in arrivals))
 
-    async def _hand_on(self, arrivals: Sequence[Arrival]) -> None:
+    async def _hand_on(self, arrivals: Sequence[Arrival], ended: Mapping[str, int]) -> None:
         for task_id in dict.fromkeys(arrival.task_id for arrival in arrivals):
             try:
                 await self._context.credit.go_on(task_id)
-                self._progress.note(task_id)
+                self._progress.note(task_id, ended=ended.get(task_id, 0))
             except StoreUnavailableError as error:
                 log.warning("credit not handed on, the sweeper will", task_id=task_id, error=str(error))
 

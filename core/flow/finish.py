@@ -11,9 +11,11 @@ PREPARE_AGAIN = {"preparation_failed", "worker_lost", "model_not_found", "model_
 UNWANTED = (ChunkState.FAILED, ChunkState.CANCELLED)
 
 
-async def settle(resources: Resources, task: Task) -> bool:
-    """Write a task's progress and, if nothing of it is left to do, its end. True where it has ended now."""
-    tally = await resources.chunks.tally(task.id)
+async def settle(resources: Resources, task: Task, tally: Tally) -> bool:
+    """Write a task's progress and, if nothing of it is left to do, its end. True where it has ended now.
+
+    ``tally``: of its chunks, counted after the task was read.
+    """
     # A count is no snapshot: a chunk that moves meanwhile may be in none of the groups.
     if not task.prepared or tally.count(*OPEN) or sum(tally.chunks.values()) != task.chunks_total:
         await _note(resources, task, tally)

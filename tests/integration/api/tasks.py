@@ -59,7 +59,7 @@ async def end_chunks(resources: Resources, task: Task, done: Sequence[int], fail
             await resources.chunks.fail(chunk, Failure(code="engine_failed", message="It broke."), attempts_left=False)
         else:
             await complete_one(resources.chunks, chunk, _result(index))
-    await settle(resources, task)
+    await settle(resources, task, await resources.chunks.tally(task.id))
     found = await resources.tasks.get(task.id)
     assert found is not None
     return found

@@ -129,7 +129,7 @@ async def test_work_goes_on_from_where_the_other_version_left_it(stored, resourc
     chunk = await claim_one(resources.chunks, "t", 1, "me")
     assert (chunk.fence, chunk.attempts) == (1, 1)
     assert await complete_one(resources.chunks, chunk, RESULT)
-    assert await settle(resources, await resources.tasks.get("t"))
+    assert await settle(resources, await resources.tasks.get("t"), await resources.chunks.tally("t"))
     task = await resources.tasks.get("t")
     assert (task.status, task.chunks_completed, task.coverage.transcribed_samples) == (TaskStatus.COMPLETED, 2, 400)
     assert await resources.workers.beat("w", 9)

@@ -42,7 +42,7 @@ async def test_what_is_stored_is_acknowledged_even_when_the_rest_is_cut_off(remo
     resources = SimpleNamespace(chunks=SimpleNamespace(complete=_stored), blobs=SimpleNamespace(delete=remove))
     context = SimpleNamespace(resources=resources, credit=SimpleNamespace(go_on=go_on))
     jobs, message = Jobs(), Message()
-    settler = Settler(context, SimpleNamespace(note=lambda _: None), jobs, jobs)
+    settler = Settler(context, SimpleNamespace(note=lambda *_, **__: None), jobs, jobs)
     arrival = Arrival(task_id="t", index=0, options=Options(model="base", language=None), delivery=message)
     settler.keep([arrival], [Chunk(task_id="t", cut=SECOND, state=ChunkState.RUNNING)], [None])
     await jobs.finish(0.05)
