@@ -149,8 +149,10 @@ class Sweeper:
         if not (waiting or task.chunks_cut > task.chunks_completed + task.chunks_failed + out):
             return
         stuck = self._unchanged(("credit", task.id), (task.chunks_completed, out), self._patience)
-        if stuck or self._lost.is_ours(task.id):  # all sweepers at once would hand on too many
+        if stuck:
             self._context.credit.look_again(task.id)
+        if stuck or self._lost.is_ours(task.id):  # all sweepers at once would hand on too many
+            await self._context.credit.look_back(task.id)
             await self._context.credit.top_up(task, cut=task.chunks_cut)
 
     @property

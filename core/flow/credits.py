@@ -84,6 +84,11 @@ class Credits:
         """Chunks before the remembered index may be pending again."""
         self._from.pop(task_id, None)
 
+    async def look_back(self, task_id: str) -> None:
+        """Look whether chunks before the remembered index are pending again."""
+        if await self._chunks.has_pending_before(task_id, self._from.get(task_id, 0)):
+            self.look_again(task_id)
+
     async def _serve(self, task_id: str, cut: int, task: Task | None) -> bool:
         lock = self._counting.setdefault(task_id, asyncio.Lock())
         self._wanted[task_id] = max(cut, self._wanted.get(task_id, 0))

@@ -58,6 +58,12 @@ class Announcements:
                 return True
         return False
 
+    async def has_pending_before(self, task_id: str, index: int) -> bool:
+        """The same for all before this one. It costs by how many are pending, and not by how many have ended."""
+        where = {"task": task_id, "state": "pending", "index": {"$lt": index}}
+        with guarded():
+            return index > 0 and await self._chunks.find_one(where, {"index": 1}) is not None
+
     async def out(self, task_id: str) -> int:
         """How many chunks of the task are announced or running."""
         with guarded():

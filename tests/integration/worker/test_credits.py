@@ -8,10 +8,10 @@ from pymongo import monitoring
 
 from core.flow.credits import Credits
 from core.flow.resources import open_resources
-from core.models import Cut
+from core.models import Cut, WindowResult
 from core.states import ChunkState
 from tests.support.audio import speech, wav
-from tests.support.tasks import chunks_of, ended, put_task, until, working
+from tests.support.tasks import chunks_of, claim_one, complete_one, ended, put_task, until, working
 
 SECOND = 16_000
 MOST_PER_CHUNK = 15.5  # 12 to 13.5 on a busy machine with an instant engine, which never lets a task reach its limit
@@ -94,6 +94,30 @@ async def test_a_task_that_is_cut_to_its_end_is_not_read_again(lasting, settings
         assert await credit.has_more(await credit.task(task.id))
     assert (len(read), await lasting.chunks.out(task.id)) == (3, 4)
     assert await credit.task("unknown") is None
+
+
+async def test_what_is_pending_again_behind_the_last_credit_is_found(lasting, settings):
+    """Given back by somebody else; without that, the next credit is looked for where the last one was handed out."""
+    await lasting.workers.register("a", slots=1, batch=2)
+    task = await cut(lasting, settings, 12)
+    credit = Credits(lasting)
+    await credit.look_back(task.id)
+    await credit.top_up(task, cut=12)
+    for index in range(4):
+        claim = await claim_one(lasting.chunks, task.id, index, "a")
+        await (
+            complete_one(lasting.chunks, claim, WindowResult(segments=())) if index else lasting.chunks.give_back(claim)
+        )
+    starts, some = [], lasting.chunks.queue_some
+    lasting.chunks.queue_some = lambda task_id, start, *rest: starts.append(start) or some(task_id, start, *rest)
+    await credit.look_back(task.id)
+    await credit.top_up(task, cut=12)
+    assert await lasting.chunks.queued(task.id) == {0, 4, 5, 6}
+    await credit.look_back(task.id)
+    await lasting.chunks.withdraw(task.id, [6])
+    await credit.top_up(task, cut=12)
+    assert await lasting.chunks.queued(task.id) == {0, 4, 5, 7}
+    assert starts == [0, 7]
 
 
 class Operations(monitoring.CommandListener):
