@@ -164,8 +164,7 @@ class _Preparation:
         self._held: list[tuple[Cut, Pcm]] = []  # windows that wait for the language, or to be stored together
         self._count = 0
         self._core_samples = 0
-        self._started = False
-        self._unlooked = 0  # blocks since the claim was looked at
+        self._started, self._unlooked = False, 0  # and how many blocks ago the claim was looked at
         self._full, self._counted_at, self._released_at = False, 0.0, -HELD_SECONDS
 
     async def run(self, turn: Turn) -> None:
