@@ -4,7 +4,8 @@
 
 Each run is a process of its own with the machine for itself: a file is decoded, cut and transcribed, loading does not
 count. By default slots are doubled up to the cores, and to 4 at least, for their memory. ``efficiency``: the speed over
-that of one slot, by core that the slots can use. Runs take turns, figures are medians.
+that of one slot, by core that the slots can use. Runs take turns. Figures are medians; ratios are medians of those of
+each turn, whose runs follow each other: a machine that slows down is as slow for all of them.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.ending import end_in_order
@@ -50,16 +52,19 @@ def ladder(top: int) -> list[int]:
 
 
 def summarise(runs: Mapping[int, Sequence[Run]], audio_seconds: float, usable: int) -> dict[str, Any]:
-    """Medians by number of slots; ``speed`` and ``memory`` are over those of the fewest."""
-    figures = {slots: medians(each) for slots, each in sorted(runs.items())}
-    first, alone = next(iter(figures.items()))
+    """Medians by number of slots; ``speed`` and ``memory`` are over the fewest, in the same turn."""
+    first, alone = next(iter(sorted(runs.items())))
     lines = {}
-    for slots, found in figures.items():
-        speed = found["realtime_factor"] / alone["realtime_factor"]
+    for slots, each in sorted(runs.items()):
+        speed = _over(each, alone, "realtime_factor")
         share = min(slots, usable) / min(first, usable)
-        ratios = {"speed": speed, "efficiency": speed / share, "memory": found["peak_mb"] / alone["peak_mb"]}
-        lines[str(slots)] = found | {name: round(value, 3) for name, value in ratios.items()}
+        ratios = {"speed": speed, "efficiency": speed / share, "memory": _over(each, alone, "peak_mb")}
+        lines[str(slots)] = medians(each) | {name: round(value, 3) for name, value in ratios.items()}
     return {"summary": True, "audio_seconds": round(audio_seconds, 1), "cores": usable, "slots": lines}
+
+
+def _over(each: Sequence[Run], alone: Sequence[Run], figure: str) -> float:
+    return median(getattr(one, figure) / getattr(other, figure) for one, other in zip(each, alone, strict=True))
 
 
 def _turns(options: argparse.Namespace) -> Iterator[int]:
