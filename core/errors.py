@@ -97,6 +97,12 @@ class EngineCancelledError(ParascribeError):
     code = "cancelled"
 
 
+class DecoderUnavailableError(TransientError):
+    """No decoder could be started, or it died before it had a file."""
+
+    code = "decoder_unavailable"
+
+
 class StoreUnavailableError(TransientError):
     """The database did not answer in time."""
 

@@ -137,7 +137,7 @@ class Worker:
         return [*sweeping, beat(self._context, self._intake.sizes), *watching, give_back(), self._warm_up()]
 
     def _at_work(self) -> bool:
-        return bool(self._slots.running or self._preparer.held)
+        return bool(self._stop.is_set() or self._leaving or self._slots.running or self._preparer.held)
 
     async def checks(self) -> dict[str, str]:
         """What has to be well for this worker to get work done: ``ok`` or a sentence for each."""

@@ -5,20 +5,27 @@ from collections.abc import Callable
 
 import structlog
 
-from core.errors import AudioError
+from core.errors import DecoderUnavailableError
 from worker.context import DecoderSource
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS, LONGEST_SECONDS = 0.5, 60.0  # between two looks; after failures twice as long each time, at most so long
 
 
 async def stand_by(decoders: DecoderSource, at_work: Callable[[], bool]) -> None:
     """For ever. One that cannot be started is not missed: a file that needs one then says what is wrong."""
+    pause = LOOK_SECONDS
     while True:
         if not at_work():
-            try:
-                await decoders.prepare()
-            except (OSError, AudioError) as error:
-                log.warning("no decoder stands by", error=str(error))
-        await asyncio.sleep(LOOK_SECONDS)
+            pause = LOOK_SECONDS if await _prepared(decoders) else min(2 * pause, LONGEST_SECONDS)
+        await asyncio.sleep(pause)
+
+
+async def _prepared(decoders: DecoderSource) -> bool:
+    try:
+        await decoders.prepare()
+    except (OSError, DecoderUnavailableError) as error:
+        log.warning("no decoder stands by", error=str(error))
+        return False
+    return True

@@ -74,8 +74,8 @@ class Decoder:
         """Of the child, for whoever measures it."""
         return self._process.pid
 
-    async def ready(self) -> None:
-        """Wait until the child has loaded what it needs."""
+    async def signal(self) -> None:
+        """Wait until the child says that it is one step further: ready for a file, or shut in with one."""
         await self._frame()
 
     async def start(self) -> None:

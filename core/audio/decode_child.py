@@ -20,15 +20,8 @@ import av
 from av.stream import Discard
 
 from core.audio import sandbox
-from core.audio.formats import (
-    CODECS,
-    CONTAINERS,
-    GUESSED_DURATION,
-    MAX_CHANNELS,
-    MAX_RATE_HZ,
-    MAX_STREAMS,
-    MIN_RATE_HZ,
-)
+from core.audio.formats import CODECS, CONTAINERS, MAX_STREAMS
+from core.audio.limits import RefusedError, check_declared, check_shape, too_long
 from core.audio.resample import Resampler
 from core.audio.timeline import Timeline
 from core.audio.wire import FRAME_HEADER, PCM_BYTES, REQUEST_BYTES, Request
@@ -36,10 +29,6 @@ from core.audio.wire import FRAME_HEADER, PCM_BYTES, REQUEST_BYTES, Request
 _BOMB_AFTER_SECONDS = 3_600
 _PACKET_BYTES = 16_384  # of a WAV file: libav's own are of 2 KiB, and each costs some Python
 _MAX_READ_ERRORS = 64  # in a row
-
-
-class RefusedError(Exception):
-    """Why the file is not decoded, as (code, sentence)."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,6 +52,7 @@ def main() -> None:
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
     layers = _shut_in(request)
+    _send(sink, b"T", b"")
     try:
         _answer(request, source, size, sink, layers)
     except RefusedError as refusal:
@@ -107,7 +97,7 @@ def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, lay
     with _open(source, request) as container:
         stream = _audio_stream(container, check_codec="codecs" in request.lists)
         declared = _declared_seconds(container, stream, size)
-        _check_declared(container.format.name, declared, request.max_seconds)
+        check_declared(container.format.name, declared, request.max_seconds)
         _send_json(sink, b"I", _description(container, stream, declared, layers))
         for block in _blocks(_pcm(container, stream, request.rate, report)):
             report.samples += len(block) // 2
@@ -172,21 +162,9 @@ def _audio_stream(container: Any, *, check_codec: bool) -> Any:
     if context is None or (check_codec and context.codec.name not in CODECS):
         named = context.codec.name if context else "an unknown one"
         raise RefusedError("codec_not_allowed", f"The audio's codec ({named}) is not accepted; convert it to FLAC.")
-    _check_shape(context.sample_rate, context.layout.nb_channels)
+    check_shape(context.sample_rate, context.layout.nb_channels)
     context.thread_count = 1
     return stream
-
-
-def _check_shape(rate: int, channels: int) -> None:
-    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
-        raise RefusedError(
-            "sample_rate_out_of_range",
-            f"The sample rate is {rate} Hz; rates from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are accepted.",
-        )
-    if channels > MAX_CHANNELS:
-        raise RefusedError(
-            "too_many_channels", f"The audio has {channels} channels; at most {MAX_CHANNELS} are accepted."
-        )
 
 
 def _declared_seconds(container: Any, stream: Any, size: int) -> float | None:
@@ -200,27 +178,15 @@ def _declared_seconds(container: Any, stream: Any, size: int) -> float | None:
     return max(candidates, default=None)
 
 
-def _check_declared(container: str, declared: float | None, max_seconds: float) -> None:
-    guessed = container in GUESSED_DURATION
-    if declared is not None and not guessed and declared > max_seconds + 1:
-        raise _too_long(max_seconds)
-
-
 def _check_length(report: _Report, request: Request) -> None:
     seconds = report.samples / request.rate
     if seconds > request.max_seconds:
-        raise _too_long(request.max_seconds)
+        raise too_long(request.max_seconds)
     if seconds > _BOMB_AFTER_SECONDS and report.samples * 2 > request.max_amplification * report.packet_bytes:
         raise RefusedError(
             "decompression_bomb",
             f"The file unpacks to more than {request.max_amplification:.0f} times its size; no recording does.",
         )
-
-
-def _too_long(max_seconds: float) -> RefusedError:
-    return RefusedError(
-        "audio_too_long", f"The audio is longer than the {max_seconds / 3600:g} h accepted here; cut it into parts."
-    )
 
 
 def _description(container: Any, stream: Any, declared: float | None, layers: list[str]) -> dict[str, Any]:
@@ -239,7 +205,7 @@ def _pcm(container: Any, stream: Any, rate: int, report: _Report) -> Iterator[by
     resampler, timeline = Resampler(rate), Timeline(stream.time_base)
     for packet in _packets(container, stream, report):
         for frame in _frames(packet, report):
-            _check_shape(frame.sample_rate, frame.layout.nb_channels)
+            check_shape(frame.sample_rate, frame.layout.nb_channels)
             missing = round(timeline.gap(frame) * rate)
             if missing:
                 report.filled_samples += missing

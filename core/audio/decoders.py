@@ -18,10 +18,10 @@ from typing import Any
 
 from core.audio.decode import DecodeLimits, Decoder
 from core.audio.wire import Request
-from core.errors import AudioError
+from core.errors import AudioError, DecoderUnavailableError
 from core.models import SAMPLE_RATE
 
-START_SECONDS = 60.0  # for what takes a tenth of one
+STEP_SECONDS = 60.0  # for what takes a tenth of one
 _ROOT = Path(__file__).resolve().parents[2]
 # By a path of our own: -I drops the working directory, and a checkout that is run in place is not installed.
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio.decode_child import main; main()"
@@ -35,21 +35,35 @@ class _Child:
     door: socket.socket
 
     async def take(self, file: int, stall_seconds: float, request: Request) -> Decoder:
-        """Give it the file, and wait until that is open. Raises ``AudioError``."""
+        """Give it the file, and wait until that is open.
+
+        Raises ``AudioError`` for what the file does to it, ``DecoderUnavailableError`` for what happens before.
+        """
         decoder = Decoder(self.process, stall_seconds)
         try:
-            with self.door, suppress(BrokenPipeError):  # where it has died the next line says how
+            with self.door, suppress(BrokenPipeError):  # it may have died: that is heard of in the next line
                 socket.send_fds(self.door, [json.dumps(asdict(request)).encode()], [file])
+            await self.signal()
             await decoder.start()
         except BaseException:
             await decoder.close()
             raise
         return decoder
 
+    async def signal(self) -> None:
+        """Wait until it is one step further. Raises ``DecoderUnavailableError``."""
+        try:
+            await Decoder(self.process, STEP_SECONDS).signal()
+        except AudioError as error:
+            status = self.process.returncode
+            how = f"it ended with status {status}" if error.code == "decoder_crashed" else "it does not answer"
+            message = f"No decoder could be made ready ({how}). Look at this machine's limits on processes and memory."
+            raise DecoderUnavailableError(message) from error
+
     async def send_away(self) -> None:
         """Nobody needs it any more."""
         self.door.close()
-        await Decoder(self.process, START_SECONDS).close()
+        await Decoder(self.process, STEP_SECONDS).close()
 
 
 class Decoders:
@@ -62,7 +76,7 @@ class Decoders:
     async def prepare(self) -> None:
         """Have a child stand by, if there is none, and wait until it does.
 
-        Raises ``OSError`` where no process can be started, ``AudioError`` where it dies before it stands by.
+        Raises ``OSError`` or ``DecoderUnavailableError`` where that cannot be.
         """
         async with self._preparing:
             if self._ready is not None and self._ready.process.returncode is None:
@@ -74,7 +88,8 @@ class Decoders:
     async def open(self, path: Path, limits: DecodeLimits, **for_tests: Any) -> AsyncIterator[Decoder]:
         """Start decoding ``path``; leaving the block ends the child at once.
 
-        Raises ``AudioError``: see :mod:`core.audio.decode`.
+        Raises ``AudioError``: see :mod:`core.audio.decode`; ``OSError`` or ``DecoderUnavailableError`` where no child
+        can be made ready, which says nothing about the file.
         """
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -93,14 +108,11 @@ class Decoders:
             await child.send_away()
 
     async def _opened(self, file: int, stall_seconds: float, request: Request) -> Decoder:
-        """One that stood by may have been killed for want of memory, which says nothing about the file."""
+        """One that stood by may have been killed meanwhile, for want of memory."""
         child, self._ready = self._ready, None
         if child is not None:
-            try:
+            with suppress(DecoderUnavailableError):
                 return await child.take(file, stall_seconds, request)
-            except AudioError as error:
-                if error.code != "decoder_crashed":
-                    raise
         return await (await _start()).take(file, stall_seconds, request)
 
 
@@ -127,7 +139,7 @@ async def _start() -> _Child:
     """One that stands by."""
     child = await _spawn()
     try:
-        await Decoder(child.process, START_SECONDS).ready()
+        await child.signal()
     except BaseException:
         await child.send_away()
         raise

@@ -2,9 +2,10 @@
 
 The child starts with the rate of its output as argument and a socket as descriptor 0. There it gets one message: a
 :class:`Request` as JSON and, as an open descriptor, the file. It speaks on descriptor 1 in frames: a kind (one byte), a
-length (uint32, little endian) and a body. First ``R`` (it is ready for a file; empty); when it has one, ``I`` (the
-file's description, JSON), then any number of ``P`` (native-endian int16 samples, at most 64 KiB), then ``E`` (the
-report, JSON); or at any point ``X`` (code and message, JSON).
+length (uint32, little endian) and a body. First ``R`` (it is ready for a file; empty); when it has one, ``T`` (it is
+shut in, and has read nothing of the file yet; empty) and ``I`` (the file's description, JSON), then any number of ``P``
+(native-endian int16 samples, at most 64 KiB), then ``E`` (the report, JSON); or after ``T`` at any point ``X`` (code
+and message, JSON).
 """
 
 import struct

@@ -25,7 +25,14 @@ CODE = re.compile(
     re.VERBOSE,
 )
 # Caught or translated before anybody outside sees them.
-UNSEEN = {"broker_unavailable", "cancelled", "claim_lost", "invalid_blob_key", "invalid_language"}
+UNSEEN = {
+    "broker_unavailable",
+    "cancelled",
+    "claim_lost",
+    "decoder_unavailable",
+    "invalid_blob_key",
+    "invalid_language",
+}
 
 
 def row(name: str, field: FieldInfo) -> str:

@@ -2,20 +2,24 @@
 
 import asyncio
 import os
+import platform
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from core.audio import decoders as module
 from core.audio.decode import DecodeLimits
 from core.audio.decoders import Decoders
-from core.errors import AudioError
+from core.errors import AudioError, DecoderUnavailableError
 from core.models import SAMPLE_RATE
 from tests.helpers_audio import CLIPS
 
 LIMITS = DecodeLimits()
+LINUX = sys.platform == "linux" and platform.machine() in {"x86_64", "aarch64"}
 
 
 @pytest.fixture
@@ -73,12 +77,14 @@ async def test_one_that_was_killed_while_it_stood_by_is_not_the_files_fault(deco
 
 async def test_one_that_died_is_replaced(decoders: Decoders) -> None:
     """By the next look."""
-    pid = await standing_by(decoders)
+    pid, before = await standing_by(decoders), children()
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(10):
-        while not children() - {pid}:
+        while not (following := children() - before):
             await asyncio.sleep(0)  # its end is noticed by the loop
             await decoders.prepare()
+    used, _ = await decoded(decoders, CLIPS[0])
+    assert following == {used}
 
 
 async def test_a_file_that_cannot_be_read_is_refused_as_by_any_other(decoders: Decoders, tmp_path: Path) -> None:
@@ -92,12 +98,37 @@ async def test_a_file_that_cannot_be_read_is_refused_as_by_any_other(decoders: D
 
 
 async def test_the_one_that_stands_by_is_shut_in_before_it_reads(decoders: Decoders) -> None:
-    """As any other."""
-    async with decoders.open(CLIPS[0], LIMITS) as started:
-        layers = started.info.sandbox
+    """It has said which layers hold when it begins to read."""
     await standing_by(decoders)
     async with decoders.open(CLIPS[0], LIMITS) as ready:
-        assert ready.info.sandbox == layers
+        assert set(ready.info.sandbox) == ({"rlimits", "process-flags", "seccomp"} if LINUX else {"rlimits"})
+
+
+async def test_one_that_was_stopped_while_it_stood_by_is_not_the_files_fault(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for, and then another one takes the file."""
+    monkeypatch.setattr(module, "STEP_SECONDS", 1.0)
+    pid = await standing_by(decoders)
+    os.kill(pid, signal.SIGSTOP)
+    used, samples = await decoded(decoders, CLIPS[0])
+    assert used != pid
+    assert samples > SAMPLE_RATE
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
+async def test_a_machine_that_cannot_start_any_is_not_the_files_fault(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """It is an error that passes: the upload stays, and is tried again."""
+    monkeypatch.setattr(module, "_BOOTSTRAP", program)
+    before = children()
+    with pytest.raises(DecoderUnavailableError, match="No decoder could be made ready"):
+        await decoders.prepare()
+    with pytest.raises(DecoderUnavailableError):
+        await decoded(decoders, CLIPS[0])
+    assert children() == before
 
 
 async def test_closing_ends_it() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from core.errors import DecoderUnavailableError
 from worker import standby
 from worker.standby import stand_by
 
@@ -12,19 +13,18 @@ from worker.standby import stand_by
 class Counted:
     """Decoders of which only the preparing matters here."""
 
-    def __init__(self, refuses: int = 0) -> None:
+    def __init__(self, refuses: int = 0, error: Exception | None = None) -> None:
         self.prepared = 0
         self._refuses = refuses
-        self.looked = asyncio.Event()
+        self._error = error
 
     def open(self, *_: object) -> None:
         raise NotImplementedError
 
     async def prepare(self) -> None:
         self.prepared += 1
-        self.looked.set()
-        if self.prepared <= self._refuses:
-            raise BlockingIOError("no process can be started")
+        if self._error and self.prepared <= self._refuses:
+            raise self._error
 
     async def close(self) -> None:
         raise NotImplementedError
@@ -48,9 +48,17 @@ async def looks(decoders: Counted, at_work: Callable[[], bool], times: int) -> N
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pause between two looks."""
-    monkeypatch.setattr(standby, "LOOK_SECONDS", 0.0)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """None is waited for; how long they would have been."""
+    told: list[float] = []
+    pause = asyncio.sleep
+
+    async def at_once(seconds: float) -> None:
+        told.append(seconds)
+        await pause(0)
+
+    monkeypatch.setattr(standby.asyncio, "sleep", at_once)
+    return told
 
 
 async def test_a_worker_with_nothing_to_do_has_one_prepared() -> None:
@@ -67,8 +75,11 @@ async def test_a_worker_at_work_spends_no_time_on_it() -> None:
     assert decoders.prepared == 0
 
 
-async def test_where_none_can_be_started_it_is_tried_again() -> None:
-    """A machine that was out of processes for a moment."""
-    decoders = Counted(refuses=2)
-    await looks(decoders, lambda: False, 4)
-    assert decoders.prepared >= 3
+@pytest.mark.parametrize("error", [BlockingIOError("out of processes"), DecoderUnavailableError("it died")])
+async def test_where_none_can_be_started_it_is_tried_again_less_and_less_often(
+    pauses: list[float], error: Exception
+) -> None:
+    """A process that dies at its start costs as much as one that lives."""
+    decoders = Counted(refuses=9, error=error)
+    await looks(decoders, lambda: False, 10)
+    assert pauses[:10] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 0.5]
