@@ -40,7 +40,8 @@ class Credits:
         self._fleet = _Fleet(resources, fleet_seconds, clock)
         self.herald = Herald(resources.broker, clock=clock)
         self._from: OrderedDict[str, int] = OrderedDict()
-        self._cut: OrderedDict[str, Task] = OrderedDict()
+        self._cut: OrderedDict[str, tuple[Task, float]] = OrderedDict()  # and until when it is not read again
+        self._clock, self._cut_seconds = clock, fleet_seconds
         self._wanted: dict[str, int] = {}  # up to which index, by those who wait for a count that has not begun
         self._counting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -67,10 +68,14 @@ class Credits:
         await self._serve(task_id, 0, None)
 
     async def task(self, task_id: str) -> Task | None:
-        """For what its credits go by. That is settled when a task is cut to its end: it is not read again then."""
-        task = self._cut.get(task_id) or await self._tasks.get(task_id)
+        """For what its credits go by. That is settled when a task is cut to its end, unless it is deleted: then it is
+        read again only after a while."""
+        known, until = self._cut.get(task_id, (None, 0.0))
+        if known is not None and self._clock() < until:
+            return known
+        task = await self._tasks.get(task_id)
         if task is not None and task.prepared:
-            self._cut[task_id] = task
+            self._cut[task_id] = task, self._clock() + self._cut_seconds
             _trim(self._cut)
         return task
 

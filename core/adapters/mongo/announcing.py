@@ -8,10 +8,11 @@ first few: the blocks begin small.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import uuid4
 
-from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
+from pymongo.errors import PyMongoError
 
 from core.adapters.mongo.client import Collection, Database, guarded
 from core.adapters.mongo.documents import Document, chunk_id
+from core.adapters.mongo.refusals import is_passing
 from core.states import ChunkState
 
 OUT = [ChunkState.QUEUED.value, ChunkState.RUNNING.value]
@@ -88,15 +89,15 @@ class Announcements:
         return {index: end for index, (end, now) in sorted(ends.items()) if end is None or end <= now}
 
     async def _announce(self, task_id: str, ready: Mapping[int, int | None]) -> list[int]:
-        """Mark those as announced that are still as they were read (index: end of its delay); which ones.
+        """Mark those as announced that are still as they were read (index: end of its delay), in one write; which ones.
 
-        In one write for all without a delay. A mark of this call tells which those were where others announce at the
-        same moment.
+        A mark of this call tells which those were where others announce at the same moment.
         """
         mark, ids = uuid4().hex, [chunk_id(task_id, index) for index in ready]
-        changes = {"$set": {"state": "queued", "announced": mark}}
+        due = [None, *{end for end in ready.values() if end is not None}]  # whichever of these a chunk has, it may go
+        where = {"_id": {"$in": ids}, "state": "pending", "not_before": {"$in": due}}
         with guarded():
-            if sum([await self._change(where, changes) for where in _as_read(task_id, ready)]) == len(ready):
+            if await self._change(where, {"$set": {"state": "queued", "announced": mark}}) == len(ready):
                 return list(ready)
             found = await self._chunks.find({"_id": {"$in": ids}, "announced": mark}, {"index": 1}).to_list()
         return sorted(document["index"] for document in found)
@@ -104,24 +105,16 @@ class Announcements:
     async def _change(self, where: Document, changes: Document) -> int:
         """One write to many, of which none must match any more that is changed; how many were changed.
 
-        The driver repeats such a write for nobody when a connection breaks. Here it may be: what the first has changed
-        stays as it is. It does not count, though; the caller's mark is on it.
+        The driver repeats a write to many for nobody when a connection breaks or another server becomes the primary.
+        Here it may be: what the first has changed stays as it is. It does not count, but has the caller's mark.
         """
         try:
             result = await self._chunks.update_many(where, changes)
-        except ServerSelectionTimeoutError:
-            raise  # it was waited for already
-        except AutoReconnect:
+        except PyMongoError as error:
+            if not is_passing(error):
+                raise
             result = await self._chunks.update_many(where, changes)
         return result.matched_count
-
-
-def _as_read(task_id: str, ready: Mapping[int, int | None]) -> list[Document]:
-    """What those match that nobody has changed since, for each end of a delay."""
-    ids: dict[int | None, list[str]] = {}
-    for index, end in ready.items():
-        ids.setdefault(end, []).append(chunk_id(task_id, index))
-    return [{"_id": {"$in": some}, "state": "pending", "not_before": end} for end, some in ids.items()]
 
 
 def _blocks(start: int, stop: int, *, first: int) -> Iterator[range]:

@@ -1,13 +1,16 @@
-"""What a database refuses for good, in sentences that say what to change and never show a password."""
+"""What a database's refusals mean: for good, in sentences that say what to change and never show a password; or not."""
 
 import re
 
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure, ServerSelectionTimeoutError
 
 from core.errors import InvalidRequestError
 
 BAD_CREDENTIALS = {18, 8000}  # AuthenticationFailed; the same in hosted databases
 NOT_ALLOWED = {13}  # Unauthorized
+# A server that leaves, or is the primary no longer: those for which the driver itself repeats a write to one document.
+# https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md
+PASSING = {6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 LEAST_SECRET = 2  # characters: shorter pieces are in any text
 
 
@@ -20,6 +23,13 @@ def lasting(error: BaseException | None) -> InvalidRequestError | None:
     if error.code in NOT_ALLOWED:
         return _invalid("The user in MONGO_URL may not use the database. Give it the role readWrite on MONGO_DATABASE.")
     return None
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same operation may succeed at once. Where no server was found, that was waited for already."""
+    if isinstance(error, OperationFailure):
+        return error.code in PASSING
+    return isinstance(error, AutoReconnect) and not isinstance(error, ServerSelectionTimeoutError)
 
 
 def brief(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, WriteConcernError
 
 from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.models import Cut, Failure, Segment, WindowResult, Word
@@ -252,15 +252,16 @@ async def test_of_a_batch_that_many_claim_each_chunk_is_claimed_once(chunks):
     assert {(claim.fence, claim.attempts) for claim in claims} == {(1, 1)}
 
 
-async def test_who_does_not_hear_that_a_batch_was_announced_or_claimed_asks_again(chunks, monkeypatch):
-    """A connection that breaks after the write: it is repeated at once, changes nothing more, and all are known."""
+@pytest.mark.parametrize("unheard", [AutoReconnect("connection closed"), WriteConcernError("stepped down", 189)])
+async def test_who_does_not_hear_that_a_batch_was_announced_or_claimed_asks_again(chunks, monkeypatch, unheard):
+    """A connection or a primary that goes after the write: it is repeated, changes nothing more, and all are known."""
     write, times = chunks._chunks.update_many, []
 
     async def unheard_at_first(*values):
         done = await write(*values)
         times.append(done.matched_count)
         if len(times) % 2:
-            raise AutoReconnect("connection closed")
+            raise unheard
         return done
 
     monkeypatch.setattr(chunks._chunks, "update_many", unheard_at_first)

@@ -96,6 +96,21 @@ async def test_a_task_that_is_cut_to_its_end_is_not_read_again(lasting, settings
     assert await credit.task("unknown") is None
 
 
+async def test_a_task_that_is_deleted_meanwhile_gets_no_more_credits_for_long(lasting, settings):
+    """Of a task that is read only now and then it is known after a while."""
+    await lasting.workers.register("a", slots=1, batch=2)
+    task = await cut(lasting, settings, 12)
+    await lasting.tasks.finish_cutting(task, chunks_total=12, duration_samples=12 * SECOND, silent_samples=0)
+    now = [0.0]
+    credit = Credits(lasting, fleet_seconds=10.0, clock=lambda: now[0])
+    assert await credit.task(task.id) is not None
+    await lasting.tasks.mark_deleted(task.id)
+    now[0] = 10.0
+    assert await credit.task(task.id) is None
+    await credit.go_on(task.id)
+    assert await lasting.chunks.out(task.id) == 0
+
+
 async def test_what_is_pending_again_behind_the_last_credit_is_found(lasting, settings):
     """Given back by somebody else; without that, the next credit is looked for where the last one was handed out."""
     await lasting.workers.register("a", slots=1, batch=2)

@@ -80,7 +80,7 @@ async def test_the_list_says_what_a_slot_may_take(tmp_path, sizes, batch):
 
 @pytest.mark.parametrize(("found", "chunks"), [(None, 2 * 10 + 10), (4, 2 * 6 + 4)])
 async def test_the_broker_hands_over_what_fills_the_largest_batches(tmp_path, found, chunks):
-    """In each slot one that is larger by half, and one that waits: until it is known which size stays."""
+    """In each slot one that is as large as at a file's end, and one that waits: until it is known which size stays."""
     here = context(tmp_path)
     if found:
         remember(here.settings, Finding(size=found, seconds={}))
