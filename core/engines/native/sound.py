@@ -1,5 +1,8 @@
 """What the decoder listens to: keys and values of a window's frames in 8 bits."""
 
+import contextlib
+import math
+import mmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +10,8 @@ from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD
 from core.kernels.simd import GROUP, TILE, kernel
+
+AROUND = 128  # unsigned bytes stand around it
 
 
 class Sound(NamedTuple):
@@ -24,15 +29,30 @@ class Sound(NamedTuple):
 
 
 def new_sound(windows: int, layers: int, heads: int, frames: int) -> Sound:
-    """Room for the keys and values of so many windows."""
+    """Room for the keys and values of so many windows. Raises ``MemoryError``."""
     shape = (windows, layers, heads)
+    keys = _apart((*shape, -(-frames // TILE), HEAD // GROUP, TILE, GROUP), np.uint8)
+    keys[:, :, :, frames // TILE :, :, frames % TILE :] = AROUND  # places of the last tile that no frame has
     return Sound(
-        np.full((*shape, -(-frames // TILE), HEAD // GROUP, TILE, GROUP), 128, np.uint8),
-        np.zeros((*shape, -(-frames // GROUP), HEAD, GROUP), np.int8),
+        keys,
+        _apart((*shape, -(-frames // GROUP), HEAD, GROUP), np.int8),
         np.ones((*shape, HEAD), np.float32),
         np.ones((*shape, HEAD), np.float32),
         np.full(windows, frames, np.int64),
     )
+
+
+def _apart(shape: tuple[int, ...], kind: type[np.generic]) -> Any:
+    """Zeros that are no part of the heap: each batch takes such a piece and gives it back, and over the hours pieces of
+    many megabytes, with small ones between them, would break the heap up."""
+    try:
+        room = mmap.mmap(-1, max(1, math.prod(shape)), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"No {math.prod(shape)} bytes for what was heard: {error}") from error
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):
+            room.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(room, kind, math.prod(shape)).reshape(shape)
 
 
 @kernel
@@ -45,7 +65,7 @@ def pack_sound(layer: int, projected: Any, window: int, sound: Sound) -> None:
         _scales(projected, at, sound.key_scale[window, layer, head], factor)
         keys = sound.keys[window, layer, head].view(np.uint32)
         for frame in range(frames):
-            _round(projected, frame, at, factor, 128, eight[0])
+            _round(projected, frame, at, factor, AROUND, eight[0])
             _put_key(eight[0], keys, frame // TILE, frame % TILE)
         _scales(projected, width + at, sound.value_scale[window, layer, head], factor)
         values = sound.values[window, layer, head].view(np.uint32)
