@@ -158,7 +158,7 @@ class Worker:
         model, loop = self._context.settings.default_whisper_model, asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._threads, self._context.engines.warm, model)
-            await loop.run_in_executor(self._threads, give_back_now)  # a model is several times as large while it loads
+            await loop.run_in_executor(self._threads, give_back_now)  # loading takes more than what stays
         except ParascribeError as error:
             log.error(error.message, model=model, code=error.code)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 LARGEST = 1.5  # batches: rather one that is larger than the usual than a crumb after it
-MOST = 10  # windows: memory is by the largest batch, and larger ones save next to nothing
+MOST = 10  # windows: memory is by the largest batch
 _WEIGHT = 0.3  # of the newest batch in the estimate of a window's time
 
 
