@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 from core.kernels.simd import kernel
 
 _INT32, _FLOAT = ir.IntType(32), ir.FloatType()
-_MANTISSA_BITS = 23
+MANTISSA_BITS = 23
 
 
 @intrinsic
@@ -33,6 +33,16 @@ def _from_order(_context: Any, _value: Any) -> Any:
     return types.float32(types.int32), generate
 
 
+@intrinsic
+def _size_bits(_context: Any, _value: Any) -> Any:
+    """float32 to the int32 that is in the order of magnitudes: all bits but the sign."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.and_(builder.bitcast(arguments[0], _INT32), ir.Constant(_INT32, 0x7FFFFFFF))
+
+    return types.int32(types.float32), generate
+
+
 def _flipped(builder: Any, bits: Any) -> Any:
     """Of a negative number all bits but the sign: the larger they are the smaller it is."""
     negative = builder.ashr(bits, ir.Constant(_INT32, 31))
@@ -45,7 +55,7 @@ def _times_power_of_two(_context: Any, _value: Any, _power: Any) -> Any:
 
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         value, power = (builder.bitcast(argument, _INT32) for argument in arguments)
-        moved = builder.shl(power, ir.Constant(_INT32, _MANTISSA_BITS))
+        moved = builder.shl(power, ir.Constant(_INT32, MANTISSA_BITS))
         return builder.bitcast(builder.add(value, moved), _FLOAT)
 
     return types.float32(types.float32, types.float32), generate
@@ -54,6 +64,7 @@ def _times_power_of_two(_context: Any, _value: Any, _power: Any) -> Any:
 in_order: Any = _in_order  # typed as Python sees them, the compiler's own first argument would be missing
 from_order: Any = _from_order
 times_power_of_two: Any = _times_power_of_two
+size_bits: Any = _size_bits
 
 
 @kernel
@@ -65,16 +76,26 @@ def highest_of(values: Any, count: int) -> Any:
     return from_order(highest)
 
 
+@kernel
+def largest_of(values: Any, count: int) -> Any:
+    """The largest magnitude of the first ``count`` float32 values, and 1e-9 at least."""
+    largest: Any = size_bits(np.float32(1e-9))
+    for index in range(count):
+        largest = max(largest, size_bits(values[index]))
+    return from_order(largest)
+
+
 LOG2_E = np.float32(1.442695)
-_WHOLE = np.float32(1.5 * 2**23)  # added to a small number it leaves a whole one in the lowest bits
+WHOLE = np.float32(1.5 * 2**23)  # added to a small number it leaves a whole one in the lowest bits
+POWER_OF_TWO = tuple(map(np.float32, (0.9999993, 0.6931218, 0.24024744, 0.05591786, 0.009570101)))
 
 
 @kernel
 def power_of_two(y: Any) -> Any:
     """2 ** y of a float32 from -126 to 126, relative error below 5e-6: a power of two times a polynomial of degree 4 on
     [-0.5, 0.5], fitted for the least relative error."""
-    shifted = y + _WHOLE
-    f = y - (shifted - _WHOLE)
-    p = np.float32(0.24024744) + f * (np.float32(0.05591786) + f * np.float32(0.009570101))
-    p = np.float32(0.9999993) + f * (np.float32(0.6931218) + f * p)
+    shifted = y + WHOLE
+    f = y - (shifted - WHOLE)
+    p = POWER_OF_TWO[2] + f * (POWER_OF_TWO[3] + f * POWER_OF_TWO[4])
+    p = POWER_OF_TWO[0] + f * (POWER_OF_TWO[1] + f * p)
     return times_power_of_two(p, shifted)

@@ -18,8 +18,8 @@ class Writer:
         self._builder = builder
         self._size = arguments[0].type
 
-    def emit(self) -> None:
-        """Write it where the builder stands."""
+    def emit(self) -> Any:
+        """Write it where the builder stands; what it gives back, if anything."""
         raise NotImplementedError
 
     def _spread(self, one: Any) -> Any:
@@ -87,16 +87,16 @@ class Emitter(Writer):
                 self._put(sums[row][column], self._out, 4 * (row * 16 * self.columns + column * 16))
 
 
-def emitted(loop: type[Writer]) -> Any:
-    """A function of one tuple: addresses, strides in bytes and the count of groups, as the loop takes them."""
+def emitted(loop: type[Writer], *, gives: Any = types.void) -> Any:
+    """A function of one tuple, as the loop takes it: addresses, strides in bytes, counts. ``gives``: Numba's type."""
 
     @intrinsic
     def run(_context: Any, numbers: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             count = len(numbers)
-            loop(builder, [builder.extract_value(arguments[0], at) for at in range(count)]).emit()
-            return context.get_dummy_value()
+            given = loop(builder, [builder.extract_value(arguments[0], at) for at in range(count)]).emit()
+            return context.get_dummy_value() if given is None else given
 
-        return types.void(numbers), generate
+        return gives(numbers), generate
 
     return run

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.ct2_file import HEAD
+from core.engines.native.apart import apart
 from core.engines.native.sound import Sound
-from core.kernels.bits import LOG2_E, highest_of, power_of_two
-from core.kernels.simd import GROUP, ROWS, TILE, add_up, kernel
+from core.kernels.bits import largest_of
+from core.kernels.exponentials import TOP, exponentials, shares_of
+from core.kernels.simd import GROUP, ROWS, TILE, kernel
 from core.kernels.tiles import multiply_unsigned, score_tile
 
-TOP = 255  # what the likeliest frame's share becomes in 8 bits
 _GOLDEN = 0.6180339887498949
 
 
@@ -49,15 +50,6 @@ def new_room(rows: int, frames: int) -> Room:
 
 
 @kernel
-def exponentials(scores: Any, count: int) -> Any:
-    """Replace scores by exp(score - highest); their sum."""
-    highest = highest_of(scores, count)
-    for index in range(count):
-        scores[index] = power_of_two(max((scores[index] - highest) * LOG2_E, np.float32(-126)))
-    return add_up(scores, count)
-
-
-@kernel
 def listen(
     q: Any,
     first: int,
@@ -80,7 +72,7 @@ def listen(
         _quantise_queries(q, first, count, at, sound.key_scale[window, layer, head], room)
         _score(count, frames, sound.keys[window, layer, head], room)
         for row in range(count):
-            room.totals[row] = _share(room.scores[row], room.shares[row], frames, room.steps)
+            room.totals[row] = shares_of(room.scores[row], frames, room.steps, room.shares[row])
         for index in range(heads_kept.shape[0]):
             if heads_kept[index, 0] == layer and heads_kept[index, 1] == head:
                 for row in range(count):
@@ -99,14 +91,16 @@ def listen(
 
 @kernel
 def _quantise_queries(q: Any, first: int, count: int, at: int, key_scale: Any, room: Room) -> None:
+    query = np.zeros(HEAD, np.float32)
     for row in range(count):
-        most = np.float32(1e-9)
+        whole, rounded = q[first + row][at:], room.queries[row]
         for channel in range(HEAD):
-            most = max(most, abs(q[first + row, at + channel] * key_scale[channel]))
+            query[channel] = whole[channel] * key_scale[channel]
+        most = largest_of(query, HEAD)
         room.scale[row] = most / np.float32(127)
+        factor = np.float32(127) / most
         for channel in range(HEAD):
-            value = np.rint(q[first + row, at + channel] * key_scale[channel] / room.scale[row])
-            room.queries[row, channel] = np.int8(value)
+            rounded[channel] = np.int8(np.rint(query[channel] * factor))
 
 
 @kernel
@@ -115,17 +109,6 @@ def _score(count: int, frames: int, keys: Any, room: Room) -> None:
     for tile in range((frames + TILE - 1) // TILE):
         for start in range(0, count, ROWS):
             score_tile(room.queries, start, keys[tile], room.scale, room.scores, tile * TILE, room.sums)
-
-
-@kernel
-def _share(scores: Any, shares: Any, frames: int, steps: Any) -> Any:
-    """Scores to shares of the likeliest, and to 8 bits; their sum before that."""
-    total = exponentials(scores, frames)
-    for frame in range(frames):
-        shares[frame] = np.uint8(np.int32(scores[frame] * np.float32(TOP) + steps[frame]))
-    for frame in range(frames, (frames + GROUP - 1) // GROUP * GROUP):
-        shares[frame] = 0
-    return total
 
 
 @kernel
@@ -158,20 +141,19 @@ class Memory(NamedTuple):
 
 
 def new_memory(layers: int, positions: int, slots: int, width: int) -> Memory:
-    """Room for so many texts of so many tokens."""
+    """Room for so many texts of so many tokens; what no text reaches takes no memory. Raises ``MemoryError``."""
     shape = (layers, positions, slots, 2)
-    return Memory(np.zeros((*shape, width), np.int8), np.zeros((*shape, width // HEAD), np.float32))
+    return Memory(apart((*shape, width), np.int8), apart((*shape, width // HEAD), np.float32))
 
 
 @kernel
 def _rounded(x: Any, row: int, at: int, values: Any) -> Any:
     """One head of a row in 8 bits; the size of one step."""
-    most = np.float32(1e-9)
-    for channel in range(HEAD):
-        most = max(most, abs(x[row, at + channel]))
+    whole = x[row][at:]
+    most = largest_of(whole, HEAD)
     factor = np.float32(127) / most
     for channel in range(HEAD):
-        values[channel] = np.int8(np.rint(x[row, at + channel] * factor))
+        values[channel] = np.int8(np.rint(whole[channel] * factor))
     return most / np.float32(127)
 
 

@@ -13,9 +13,10 @@ from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
 from core.engines.features import Spectrogram, new_extractor, spectrogram
 from core.engines.model_files import ModelFiles
+from core.engines.native.desk import Desk
 from core.engines.native.model import Model
-from core.engines.native.search import Desk, Rules, Text, Writer
-from core.engines.native.sound import Sound, new_sound
+from core.engines.native.search import Rules, Text, Writer
+from core.engines.native.sound import Sound
 from core.engines.native.timing import starts
 from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
@@ -88,8 +89,7 @@ class NativeBackend:
 
     def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Sound:
         """Keys and values of every window, in 8 bits."""
-        layers, width = self._model.own_norm.scale.shape
-        sound = new_sound(len(windows), layers, width // 64, self._encoder.frames)
+        sound = self._desk.sound(len(windows), self._encoder.frames)
         for index, pcm in enumerate(windows):
             check()
             self._encoder.hear(spectrogram(self._extractor, pcm), sound, index)

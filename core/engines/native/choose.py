@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from core.engines.native.attention import exponentials
+from core.kernels.bits import highest_of
+from core.kernels.exponentials import exponentials, log_total
 from core.kernels.simd import TILE, kernel
 
 NEVER = np.float32(-1e30)
@@ -29,16 +30,6 @@ def forbid_repeats(scores: Any, history: Any, length: int, size: int) -> None:
 
 
 @kernel
-def log_total(scores: Any, count: int, scratch: Any) -> Any:
-    """The logarithm of the sum of exponentials of the first ``count`` scores."""
-    highest = NEVER
-    for token in range(count):
-        highest = max(highest, scores[token])
-        scratch[token] = scores[token]
-    return highest + np.float32(np.log(exponentials(scratch, count)))
-
-
-@kernel
 def best(scores: Any, count: int, tokens: Any, values: Any) -> None:
     """The highest scores in falling order, as many as ``tokens`` int64 and ``values`` float32 have places.
 
@@ -49,10 +40,7 @@ def best(scores: Any, count: int, tokens: Any, values: Any) -> None:
         tokens[place], values[place] = -1, NEVER
     for start in range(0, count, TILE):
         end = min(count, start + TILE)
-        highest = NEVER
-        for token in range(start, end):
-            highest = max(highest, scores[token])
-        if highest <= values[places - 1]:
+        if highest_of(scores[start:], end - start) <= values[places - 1]:
             continue
         for token in range(start, end):
             if scores[token] > values[places - 1]:
@@ -74,7 +62,6 @@ def candidates(
     no_repeat: int,
     tokens: Any,
     values: Any,
-    scratch: Any,
 ) -> None:
     """For each of the first ``count`` rows its likeliest tokens and their log-probabilities.
 
@@ -85,7 +72,7 @@ def candidates(
         forbid(scores[row], forbidden)
         if no_repeat > 0:
             forbid_repeats(scores[row], again[row], lengths[row], no_repeat)
-        total = log_total(scores[row], size, scratch)
+        total = log_total(scores[row], size)
         best(scores[row], size, tokens[row], values[row])
         for place in range(tokens.shape[1]):
             values[row, place] -= total
@@ -109,7 +96,7 @@ def draw(
     """
     for row in range(count):
         forbid(scores[row], forbidden)
-        total = log_total(scores[row], size, scratch)
+        total = log_total(scores[row], size)
         for token in range(size):
             scratch[token] = scores[row, token] / np.float32(temperature)
         whole = exponentials(scratch, size)

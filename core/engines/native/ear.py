@@ -15,7 +15,7 @@ from core.engines.native.sound import Sound, new_sound
 F32 = NDArray[np.float32]
 PARTS = ("self_attention", "ffn")  # of a layer, each behind a norm of its own
 TAPS = 3  # of both convolutions
-BLOCK = 64  # rows that attend at once: their scores stay in the cache
+BLOCK = 64  # frames that are worked on at once: what comes of them stays in the cache
 
 
 class Ear(NamedTuple):
@@ -35,13 +35,17 @@ class Ear(NamedTuple):
 
 
 class Hall(NamedTuple):
-    """Scratch space of one thread: float32, a row for each frame; for the taps and the first convolution two."""
+    """Scratch space of one thread: float32, a row for each frame, for the first convolution two.
 
-    taps: F32
+    What is done with a block of frames before the next block's turn has room for one block: ``taps`` (any shape) and
+    ``inner``.
+    """
+
     loud: F32
     x: F32
     y: F32
     wide: F32
+    taps: F32
     inner: F32
     rows: Rows
     room: Room
@@ -83,13 +87,13 @@ def new_hall(ear: Ear, mels: int) -> Hall:
     frames, width = ear.places.shape
     feed, widest = ear.up.scale.shape[1], TAPS * max(mels, width)
     return Hall(
-        np.zeros((2 * frames, widest), np.float32),
         np.zeros((2 * frames, width), np.float32),
         np.zeros((frames, width), np.float32),
         np.zeros((frames, width), np.float32),
         np.zeros((frames, 3 * width), np.float32),
-        np.zeros((frames, feed), np.float32),
-        new_rows(2 * frames, max(feed, widest)),
+        np.zeros(BLOCK * widest, np.float32),
+        np.zeros((BLOCK, feed), np.float32),
+        new_rows(BLOCK, max(feed, widest)),
         new_room(BLOCK, frames),
         new_sound(1, 1, width // HEAD, frames),
     )

@@ -11,7 +11,7 @@ from core.engines.features import Spectrogram
 from core.engines.native.attention import listen
 from core.engines.native.ear import BLOCK, TAPS, Ear, Hall, load_ear, new_hall
 from core.engines.native.forward import add, gelu, norm
-from core.engines.native.linear import apply
+from core.engines.native.linear import Linear, Rows, apply
 from core.engines.native.sound import Sound, pack_sound
 from core.kernels.simd import kernel
 
@@ -49,56 +49,84 @@ def encode(ear: Ear, mel: Any, hall: Hall) -> None:
     frames = len(hall.x)
     _stem(ear, mel, hall)
     for layer in range(ear.own.scale.shape[0]):
-        _attend(ear, layer, hall)
-        norm(hall.x, frames, ear.feed_norm.scale[layer], ear.feed_norm.shift[layer], hall.y)
-        apply(hall.y, frames, ear.up, layer, hall.inner, hall.rows)
-        gelu(hall.inner, frames)
-        apply(hall.inner, frames, ear.down, layer, hall.y, hall.rows)
-        add(hall.x, hall.y, frames)
+        norm(hall.x, frames, ear.own_norm.scale[layer], ear.own_norm.shift[layer], hall.y)
+        _project(hall.y, ear.own, layer, hall.wide, hall.rows)
+        pack_sound(0, hall.wide, hall.x.shape[1], 0, hall.sound)
+        for first in range(0, frames, BLOCK):
+            count = min(BLOCK, frames - first)
+            _attend(ear, layer, first, count, hall)
+            _feed(ear, layer, hall.x[first:], count, hall.y[first:], hall)
     norm(hall.x, frames, ear.last_norm.scale[0], ear.last_norm.shift[0], hall.y)
 
 
 @kernel
 def offer(ear: Ear, hall: Hall, sound: Sound, window: int) -> None:
     """The keys and values of what was heard, for each layer of the decoder."""
-    frames, width = hall.x.shape
     for layer in range(ear.keys.scale.shape[0]):
-        apply(hall.y, frames, ear.keys, layer, hall.wide, hall.rows)
-        pack_sound(layer, hall.wide[:, : 2 * width], window, sound)
+        _project(hall.y, ear.keys, layer, hall.wide, hall.rows)
+        pack_sound(layer, hall.wide, 0, window, sound)
+
+
+@kernel
+def _project(x: Any, linear: Linear, layer: int, y: Any, rows: Rows) -> None:
+    """All rows, a block at a time: what it works on stays in the cache."""
+    for first in range(0, len(x), BLOCK):
+        apply(x[first:], min(BLOCK, len(x) - first), linear, layer, y[first:], rows)
 
 
 @kernel
 def _stem(ear: Ear, mel: Any, hall: Hall) -> None:
     """Two convolutions over time; the second takes every other frame."""
-    mels, count = mel.shape
-    width = hall.x.shape[1]
-    taps = hall.taps[:, : TAPS * mels]
-    for frame in range(count):
-        for tap in range(TAPS):
-            at = frame + tap - 1
-            for channel in range(mels):
-                taps[frame, tap * mels + channel] = mel[channel, at] if 0 <= at < count else np.float32(0)
-    apply(taps, count, ear.first, 0, hall.loud, hall.rows)
-    gelu(hall.loud, count)
-    taps = hall.taps[:, : TAPS * width]
-    for frame in range(count // 2):
-        for tap in range(TAPS):
-            at = 2 * frame + tap - 1
-            for channel in range(width):
-                taps[frame, tap * width + channel] = hall.loud[at, channel] if at >= 0 else np.float32(0)
-    apply(taps, count // 2, ear.second, 0, hall.x, hall.rows)
-    gelu(hall.x, count // 2)
-    add(hall.x, ear.places, count // 2)
+    for first in range(0, len(hall.loud), BLOCK):
+        count, y = min(BLOCK, len(hall.loud) - first), hall.loud[first:]
+        apply(_taps_of_mel(mel, first, count, hall.taps), count, ear.first, 0, y, hall.rows)
+        gelu(y, count)
+    for first in range(0, len(hall.x), BLOCK):
+        count, x = min(BLOCK, len(hall.x) - first), hall.x[first:]
+        apply(_taps_of_loud(hall.loud, first, count, hall.taps), count, ear.second, 0, x, hall.rows)
+        gelu(x, count)
+        add(x, ear.places[first:], count)
 
 
 @kernel
-def _attend(ear: Ear, layer: int, hall: Hall) -> None:
-    frames, width = hall.x.shape
-    norm(hall.x, frames, ear.own_norm.scale[layer], ear.own_norm.shift[layer], hall.y)
-    apply(hall.y, frames, ear.own, layer, hall.wide, hall.rows)
-    pack_sound(0, hall.wide[:, width:], 0, hall.sound)
+def _taps_of_mel(mel: Any, first: int, count: int, room: Any) -> Any:
+    """Each frame with both of its neighbours: float32 (BLOCK, 3 * mels). Before the first and after the last is 0."""
+    mels, frames = mel.shape
+    taps = room[: BLOCK * TAPS * mels].reshape(BLOCK, TAPS * mels)
+    for tap in range(TAPS):
+        for channel in range(mels):
+            for row in range(count):
+                at = first + row + tap - 1
+                taps[row, tap * mels + channel] = mel[channel, at] if 0 <= at < frames else np.float32(0)
+    return taps
+
+
+@kernel
+def _taps_of_loud(loud: Any, first: int, count: int, room: Any) -> Any:
+    """The same of every other frame, whose channels stand beside each other: float32 (BLOCK, 3 * width)."""
+    width = loud.shape[1]
+    taps = room[: BLOCK * TAPS * width].reshape(BLOCK, TAPS * width)
+    for row in range(count):
+        for tap in range(TAPS):
+            at, to = 2 * (first + row) + tap - 1, taps[row][tap * width :]
+            for channel in range(width):
+                to[channel] = loud[at, channel] if at >= 0 else np.float32(0)
+    return taps
+
+
+@kernel
+def _attend(ear: Ear, layer: int, first: int, count: int, hall: Hall) -> None:
+    """A block of rows to all of them."""
     nothing, none = np.zeros((0, 0, 0), np.float32), np.zeros((0, 2), np.int64)
-    for first in range(0, frames, BLOCK):
-        listen(hall.wide, first, min(BLOCK, frames - first), hall.sound, 0, 0, hall.y, hall.room, nothing, none)
-    apply(hall.y, frames, ear.own_out, layer, hall.wide, hall.rows)
-    add(hall.x, hall.wide, frames)
+    listen(hall.wide, first, count, hall.sound, 0, 0, hall.y, hall.room, nothing, none)
+    apply(hall.y[first:], count, ear.own_out, layer, hall.wide[first:], hall.rows)  # its queries are done with
+    add(hall.x[first:], hall.wide[first:], count)
+
+
+@kernel
+def _feed(ear: Ear, layer: int, x: Any, count: int, y: Any, hall: Hall) -> None:
+    norm(x, count, ear.feed_norm.scale[layer], ear.feed_norm.shift[layer], y)
+    apply(y, count, ear.up, layer, hall.inner, hall.rows)
+    gelu(hall.inner, count)
+    apply(hall.inner, count, ear.down, layer, y, hall.rows)
+    add(x, y, count)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.kernels.bits import largest_of
 from core.kernels.simd import GROUP, ROWS, TILE, kernel
 from core.kernels.tiles import multiply_unsigned, project_tile
 
@@ -62,9 +63,7 @@ def quantise(x: Any, count: int, rows: Rows) -> None:
     """Each row of ``x`` to 8 bits around 128, with a scale of its own."""
     width = x.shape[1]
     for row in range(count):
-        most = np.float32(1e-9)
-        for column in range(width):
-            most = max(most, abs(x[row, column]))
+        most = largest_of(x[row], width)
         rows.scale[row] = most / np.float32(127)
         factor = np.float32(127) / most
         for column in range(width):

@@ -26,7 +26,7 @@ class QuantisedOpenVino:
     def hear(self, mel: Spectrogram, sound: Sound, window: int) -> None:
         """See :class:`core.engines.native.backend.Encoder`."""
         for layer, projected in enumerate(self._encoder.project(mel)):
-            pack_sound(layer, projected, window, sound)
+            pack_sound(layer, projected, 0, window, sound)
 
 
 class QuantisedCTranslate2:
@@ -49,7 +49,7 @@ class QuantisedCTranslate2:
         rows, made = self._room(heard.shape[1])
         for layer in range(self._layers):
             apply(heard, self.frames, self._linear, layer, made, rows)
-            pack_sound(layer, made, window, sound)
+            pack_sound(layer, made, 0, window, sound)
 
     def _room(self, width: int) -> tuple[Rows, F32]:
         if not hasattr(self._own, "room"):

@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.native.attention import Memory, new_memory
 from core.engines.native.choose import candidates, draw
-from core.engines.native.forward import Batch, Bench, forward, logits, new_bench
-from core.engines.native.model import Model
+from core.engines.native.desk import Desk
+from core.engines.native.forward import Batch, forward, logits
 from core.engines.native.sound import Sound
 
 I64 = NDArray[np.int64]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-GROWTH = 64  # positions that the memory grows by
 _NOTHING_KEPT = np.zeros((0, 0, 0), np.float32)
 _NO_HEADS = np.zeros((0, 2), np.int64)
 
@@ -61,44 +59,6 @@ class _Window:
     rows: int
     ended: list[Text] = field(default_factory=list)
     no_speech_prob: float = 0.0
-
-
-class Desk:
-    """One thread's working space for one model: it grows to what is needed and is used again."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.layers, self.width = model.own_norm.scale.shape
-        self.feed = model.up.scale.shape[1]
-        self.tokens = model.words.scale.shape[1]
-        self._rows = self._frames = 0
-        self._memory: Memory | None = None
-        self.bench: Bench
-        self.scores: F32
-        self.scratch = np.zeros(self.tokens, np.float32)
-
-    def reserve(self, rows: int, frames: int) -> None:
-        """Have room for so many rows."""
-        if rows > self._rows or frames > self._frames:
-            self._rows, self._frames = max(rows, self._rows), max(frames, self._frames)
-            self.bench = new_bench(self._rows, self.width, self.feed, self._frames)
-
-    def reserve_scores(self, rows: int) -> None:
-        """Have room for the scores of so many rows."""
-        if not hasattr(self, "scores") or len(self.scores) < rows:
-            self.scores = np.zeros((rows, self.tokens), np.float32)
-
-    def memory(self, positions: int, slots: int) -> Memory:
-        """Room for so many positions; what stands in the first ones stays."""
-        old = self._memory
-        if old is None or old.values.shape[2] < slots:
-            old = self._memory = new_memory(self.layers, -(-positions // GROWTH) * GROWTH, slots, self.width)
-        if old.values.shape[1] < positions:
-            longer = new_memory(self.layers, -(-positions // GROWTH) * GROWTH, old.values.shape[2], self.width)
-            known = old.values.shape[1]
-            longer.values[:, :known], longer.scale[:, :known] = old.values, old.scale
-            old = self._memory = longer
-        return old
 
 
 class Writer:
@@ -177,7 +137,7 @@ class Writer:
         logits(self._desk.model, self._desk.bench, len(rows), self._desk.scores)
 
     def _forward(self, tokens: I64, positions: I64, windows: I64, slots: I64) -> None:
-        memory = self._desk.memory(int(positions.max()) + 1, len(self._table))
+        memory = self._desk.memory(len(self._table))
         which = np.asarray(self._which)[windows]
         batch = Batch(tokens, positions, which, slots, self._table[slots])
         forward(self._desk.model, self._sound, batch, memory, self._desk.bench, _NOTHING_KEPT, _NO_HEADS)
@@ -200,7 +160,7 @@ class Writer:
         lengths = np.full(len(live), length)
         candidates(
             desk.scores, len(live), rules.vocabulary, self._forbidden(length), self._tokens[live], lengths,
-            rules.no_repeat, tokens, values, desk.scratch,
+            rules.no_repeat, tokens, values,
         )  # fmt: skip
         return tokens, values
 
