@@ -11,7 +11,7 @@ from statistics import median
 
 from core.models import Options
 
-TRIED = (8, 4, 10)  # the first is to begin with, and stays unless another is better by the margin
+TRIED = (8, 4, 6)  # the first is to begin with, and stays unless another is better by the margin
 TIMES = 4  # that each is measured; the median counts
 MARGIN = 0.03  # less may be chance
 ENOUGH = 120  # batches without an outcome: with what comes here sizes cannot be compared, and the first one stays

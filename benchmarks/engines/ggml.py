@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.engines.ct2_file import read_weights
-from core.engines.features import new_extractor
+from core.engines.features import filters
 from core.engines.model_files import ModelFiles
 from core.engines.openai_weights import dimensions, named
 
@@ -37,9 +37,9 @@ def write_ggml(files: ModelFiles, target: Path) -> None:
 
 
 def _filters(out: BinaryIO, mels: int) -> None:
-    filters = np.ascontiguousarray(new_extractor(mels).mel_filters, dtype=np.float32)
-    out.write(struct.pack("<2i", *filters.shape))
-    out.write(filters.tobytes())
+    bank = filters(mels)
+    out.write(struct.pack("<2i", *bank.shape))
+    out.write(bank.tobytes())
 
 
 def _tokens(out: BinaryIO, files: ModelFiles) -> None:

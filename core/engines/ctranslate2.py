@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
-from core.engines.features import Spectrogram, new_extractor, spectrogram
+from core.engines.features import Spectrogram, new_bands, spectrogram
 from core.engines.model_files import ModelFiles
 from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
@@ -65,7 +65,7 @@ class CTranslate2Backend:
         self._encoder = encoder
         self.multilingual = bool(model.is_multilingual)
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
-        self._extractor = new_extractor(int(model.n_mels))
+        self._bands = new_bands(int(model.n_mels))
 
     def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Encoded:
         """The encoder's output: a batch in the encoder is slower per window than one by one."""
@@ -115,7 +115,7 @@ class CTranslate2Backend:
         return {token.strip("<|>"): probability for token, probability in found}
 
     def _encode(self, pcm: Pcm) -> Encoded:
-        mel = spectrogram(self._extractor, pcm)
+        mel = spectrogram(self._bands, pcm)
         if self._encoder is not None:
             return np.array(self._encoder.project(mel))
         return np.asarray(self._model.encode(storage(mel), to_cpu=True), dtype=np.float32)

@@ -50,9 +50,10 @@ def find_pauses(pcm: Pcm) -> list[Pause]:
         return []
     quiet = ~_without_blips(loud >= high - min(_DEPTH_DB, 0.8 * (high - low)))
     step = FRAME_SAMPLES / SAMPLE_RATE
+    long = [(begin, end) for begin, end in _edges(quiet) if (end - begin) * step >= MIN_PAUSE_SECONDS]
     return [
         Pause(start=begin * step, end=end * step)
-        for begin, end in (_trimmed(loud, *edges) for edges in _edges(quiet))
+        for begin, end in (_trimmed(loud, *edges) for edges in long)
         if (end - begin) * step >= MIN_PAUSE_SECONDS
     ]
 

@@ -15,9 +15,10 @@ from core.audio.silero.onnx import Node, read_nodes
 from core.audio.silero.winograd import PRODUCTS, mixed
 from core.errors import ModelNotFoundError
 from core.kernels.floats import F32, pack
-from core.kernels.fourier import BINS, COLUMNS, SPAN, STEP, turns
+from core.kernels.fourier import BINS, COLUMNS, LENGTH, SPAN, STEP
 from core.kernels.shortened import U32, keep
 from core.kernels.simd import ROWS
+from core.kernels.waves import turns_of
 
 HOP = SPAN // 2  # samples from one spectrum to the next
 SPECTRA = 4  # of a frame
@@ -124,7 +125,7 @@ def _packed(nodes: list[Node]) -> Network:
     second, third, fourth = (_convolution(*arrays) for arrays in convolutions)
     return Network(
         window=_window(basis[:, 0]) * _FULL,
-        turns=turns(),
+        turns=turns_of(LENGTH),
         first=_convolution(mixed(first[0]), first[1]),
         second=second,
         third=third,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
-from core.engines.features import Spectrogram, new_extractor, spectrogram
+from core.engines.features import Spectrogram, new_bands, spectrogram
 from core.engines.model_files import ModelFiles
 from core.engines.native.desk import Desk
 from core.engines.native.model import Model
@@ -73,7 +73,7 @@ class NativeBackend:
         self._shape = shape
         self.multilingual = shape.multilingual
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
-        self._extractor = new_extractor(encoder.mels)
+        self._bands = new_bands(encoder.mels)
         self._own = threading.local()
 
     def warm(self) -> None:
@@ -92,7 +92,7 @@ class NativeBackend:
         sound = self._desk.sound(len(windows), self._encoder.frames)
         for index, pcm in enumerate(windows):
             check()
-            self._encoder.hear(spectrogram(self._extractor, pcm), sound, index)
+            self._encoder.hear(spectrogram(self._bands, pcm), sound, index)
         return sound
 
     def decode(

@@ -9,7 +9,7 @@ import pytest
 from core.config import Settings
 from core.engines.builders import build_whisper
 from core.engines.ct2_file import read_weights
-from core.engines.features import new_extractor, spectrogram
+from core.engines.features import new_bands, spectrogram
 from core.engines.model_files import ModelFiles
 from core.engines.native.hearing import CompiledEncoder
 from core.engines.openvino_encoder import OpenVinoEncoder
@@ -40,7 +40,7 @@ def test_the_encoder_hears_what_ctranslate2_hears(files: ModelFiles, pcm: Pcm) -
     """Keys and values of every layer, within a hundredth of their size."""
     weights = read_weights(files.weights)
     encoder = OpenVinoEncoder(weights, None, streams=1, keys=True, exact=True)
-    mel = spectrogram(new_extractor(encoder.mels), pcm)
+    mel = spectrogram(new_bands(encoder.mels), pcm)
     heard = _ctranslate2(files, mel)
     for layer, made in enumerate(encoder.project(mel)):
         at = f"decoder/layer_{layer}/attention/linear_1"
@@ -51,7 +51,7 @@ def test_the_encoder_hears_what_ctranslate2_hears(files: ModelFiles, pcm: Pcm) -
 def test_the_compiled_encoder_hears_nearly_that(files: ModelFiles, pcm: Pcm) -> None:
     """Within what 8 bits can tell."""
     encoder = CompiledEncoder(read_weights(files.weights))
-    mel = spectrogram(new_extractor(encoder.mels), pcm)
+    mel = spectrogram(new_bands(encoder.mels), pcm)
     heard = _ctranslate2(files, mel)
     assert np.linalg.norm(encoder.project(mel)[0] - heard) <= 5e-2 * np.linalg.norm(heard)
 

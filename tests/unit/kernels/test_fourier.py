@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernels import fourier
+from core.kernels.waves import turns_of
 
 RANDOM = np.random.default_rng(11)
 
@@ -14,7 +15,7 @@ def test_it_finds_the_loudness_that_numpy_finds() -> None:
     streams[1] /= 1000
     window = np.hanning(256).astype(np.float32)
     out = np.zeros(4 * 129 * 4 + 1, np.float32)
-    fourier.loudness(lined_up(streams), window, fourier.turns(), np.zeros(fourier.COLUMNS, np.float32), out)
+    fourier.loudness(lined_up(streams), window, turns_of(fourier.LENGTH), np.zeros(fourier.COLUMNS, np.float32), out)
     assert out[-1] == 0
     for stream, samples in enumerate(streams.reshape(4, -1)):
         for spectrum in range(4):
@@ -27,7 +28,7 @@ def test_silence_has_no_loudness() -> None:
     """Nor a number that is none."""
     out = np.ones(4 * 129 * 4, np.float32)
     columns = np.full(fourier.COLUMNS, np.nan, np.float32)
-    fourier.loudness(np.zeros((128, 20), np.float32), np.ones(256, np.float32), fourier.turns(), columns, out)
+    fourier.loudness(np.zeros((128, 20), np.float32), np.ones(256, np.float32), turns_of(fourier.LENGTH), columns, out)
     assert (out == 0).all()
 
 

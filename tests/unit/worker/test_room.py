@@ -67,7 +67,7 @@ def context(tmp_path, **resources):
     )
 
 
-@pytest.mark.parametrize(("sizes", "batch"), [(OPEN, 10), (SETTLED, 4)])
+@pytest.mark.parametrize(("sizes", "batch"), [(OPEN, 8), (SETTLED, 4)])
 async def test_the_list_says_what_a_slot_may_take(tmp_path, sizes, batch):
     """Credits are counted by it. Also when the worker has to announce itself again."""
     workers = Workers()
@@ -78,7 +78,7 @@ async def test_the_list_says_what_a_slot_may_take(tmp_path, sizes, batch):
     beating.cancel()
 
 
-@pytest.mark.parametrize(("found", "chunks"), [(None, 2 * 10 + 10), (4, 2 * 6 + 4)])
+@pytest.mark.parametrize(("found", "chunks"), [(None, 2 * 10 + 8), (4, 2 * 6 + 4)])
 async def test_the_broker_hands_over_what_fills_the_largest_batches(tmp_path, found, chunks):
     """In each slot one that is as large as at a file's end, and one that waits: until it is known which size stays."""
     here = context(tmp_path)
@@ -88,7 +88,7 @@ async def test_the_broker_hands_over_what_fills_the_largest_batches(tmp_path, fo
     assert here.resources.broker.prefetch[Queue.CHUNKS] == chunks
 
 
-@pytest.mark.parametrize(("sizes", "taken"), [(OPEN, 2 * 2 * 10), (SETTLED, 2 * 2 * 4)])
+@pytest.mark.parametrize(("sizes", "taken"), [(OPEN, 2 * 2 * 8), (SETTLED, 2 * 2 * 4)])
 async def test_without_a_broker_as_much_is_taken(tmp_path, sizes, taken):
     """Two of the largest batches for each slot, less what is here already."""
     arrived, intake = [], Waiting(["one"])
