@@ -17,11 +17,7 @@ class Backend(Protocol):
     multilingual: bool
 
     def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Any:
-        """Encode windows one by one, which is quicker than as a batch. ``check`` may raise between two of them.
-
-        What is given back belongs to the thread that called, and only until it calls this or ``votes`` again: room of
-        many megabytes is used again for the next batch.
-        """
+        """Encode windows one by one, which is quicker than as a batch. ``check`` may raise between two of them."""
 
     def decode(
         self, heard: Any, which: Sequence[int], options: Options, search: Search, check: Callable[[], None]

@@ -1,4 +1,4 @@
-"""Attention of a few rows: to the window's sound in 8 bits, to the text before them in 32."""
+"""Attention of a few rows: to the window's sound, and to the text before them, both in 8 bits."""
 
 from typing import Any, NamedTuple
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
+from core.engines.ct2_file import HEAD
 from core.engines.features import Spectrogram, new_bands, spectrogram
 from core.engines.model_files import ModelFiles
 from core.engines.native.desk import Desk
 from core.engines.native.model import Model
 from core.engines.native.search import Rules, Text, Writer
-from core.engines.native.sound import Sound
+from core.engines.native.sound import Sound, first_of, new_sound
 from core.engines.native.timing import starts
 from core.engines.quality import Attempt, Search
 from core.engines.tokens import TokenBook
@@ -75,6 +76,7 @@ class NativeBackend:
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
         self._bands = new_bands(encoder.mels)
         self._own = threading.local()
+        self._largest = 1  # batch that there was room for
 
     def warm(self) -> None:
         """Compile what is not compiled yet, so that no window waits for it: seconds once, else one window's time."""
@@ -89,11 +91,28 @@ class NativeBackend:
 
     def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Sound:
         """Keys and values of every window, in 8 bits."""
-        sound = self._desk.sound(len(windows), self._encoder.frames)
+        sound = self._room(len(windows))
         for index, pcm in enumerate(windows):
             check()
             self._encoder.hear(spectrogram(self._bands, pcm), sound, index)
         return sound
+
+    def _room(self, windows: int) -> Sound:
+        """As much as the largest batch of any slot has had, whatever this one needs: how much memory a worker takes
+        shows in its first minutes, and not when all slots happen to have their largest batch at once."""
+        if windows == 1:  # perhaps on a thread that never has a batch
+            return self._new_sound(1)
+        try:
+            sound = self._new_sound(max(windows, self._largest))
+        except MemoryError:
+            self._largest = windows
+            return self._new_sound(windows)
+        self._largest = max(windows, self._largest)
+        return first_of(sound, windows)
+
+    def _new_sound(self, windows: int) -> Sound:
+        layers, width = self._model.own_norm.scale.shape
+        return new_sound(windows, layers, width // HEAD, self._encoder.frames)
 
     def decode(
         self, heard: Sound, which: Sequence[int], options: Options, search: Search, check: Callable[[], None]

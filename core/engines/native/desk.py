@@ -1,13 +1,11 @@
-"""What one thread works with: room that is taken once and used for every batch, so that hours need what minutes do."""
+"""What one thread works with."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.engines.ct2_file import HEAD
 from core.engines.native.attention import Memory, new_memory
 from core.engines.native.forward import Bench, new_bench
 from core.engines.native.model import Model
-from core.engines.native.sound import Sound, first_of, new_sound
 
 F32 = NDArray[np.float32]
 
@@ -22,7 +20,6 @@ class Desk:
         self.tokens = model.words.scale.shape[1]
         self._rows = self._frames = 0
         self._memory: Memory | None = None
-        self._sound: Sound | None = None
         self.bench: Bench
         self.scores: F32
         self.scratch = np.zeros(self.tokens, np.float32)
@@ -38,21 +35,10 @@ class Desk:
         if not hasattr(self, "scores") or len(self.scores) < rows:
             self.scores = np.zeros((rows, self.tokens), np.float32)
 
-    def memory(self, slots: int) -> Memory:
-        """Room for so many texts, each as long as the model can write; what stands in it stays."""
-        if self._memory is None or self._memory.values.shape[2] < slots:
+    def memory(self, positions: int, slots: int) -> Memory:
+        """Room for so many texts of so many tokens. Asked for the same again, it has what was written to it."""
+        known = (0, 0) if self._memory is None else self._memory.values.shape[1:3]
+        if self._memory is None or positions > known[0] or slots > known[1]:
             self._memory = None  # what is too small goes before its successor comes
-            self._memory = new_memory(self.layers, len(self.model.positions), slots, self.width)
+            self._memory = new_memory(self.layers, max(positions, known[0]), max(slots, known[1]), self.width)
         return self._memory
-
-    def sound(self, windows: int, frames: int) -> Sound:
-        """Room for what so many windows of ``frames`` frames sound like. What the last call gave is not valid any more.
-
-        Raises ``MemoryError``.
-        """
-        if self._sound is None or len(self._sound.frames) < windows:
-            self._sound = None
-            self._sound = new_sound(windows, self.layers, self.width // HEAD, frames)
-        sound = first_of(self._sound, windows)
-        sound.frames[:] = frames
-        return sound

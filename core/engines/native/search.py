@@ -137,7 +137,7 @@ class Writer:
         logits(self._desk.model, self._desk.bench, len(rows), self._desk.scores)
 
     def _forward(self, tokens: I64, positions: I64, windows: I64, slots: I64) -> None:
-        memory = self._desk.memory(len(self._table))
+        memory = self._desk.memory(self._table.shape[1], len(self._table))
         which = np.asarray(self._which)[windows]
         batch = Batch(tokens, positions, which, slots, self._table[slots])
         forward(self._desk.model, self._sound, batch, memory, self._desk.bench, _NOTHING_KEPT, _NO_HEADS)

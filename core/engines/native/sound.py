@@ -30,11 +30,11 @@ class Sound(NamedTuple):
 def new_sound(windows: int, layers: int, heads: int, frames: int) -> Sound:
     """Room for the keys and values of so many windows. Raises ``MemoryError``."""
     shape = (windows, layers, heads)
-    keys = apart((*shape, -(-frames // TILE), HEAD // GROUP, TILE, GROUP), np.uint8, large_pages=True)
+    keys = apart((*shape, -(-frames // TILE), HEAD // GROUP, TILE, GROUP), np.uint8, whole=True)
     keys[:, :, :, frames // TILE :, :, frames % TILE :] = AROUND  # places of the last tile that no frame has
     return Sound(
         keys,
-        apart((*shape, -(-frames // GROUP), HEAD, GROUP), np.int8, large_pages=True),
+        apart((*shape, -(-frames // GROUP), HEAD, GROUP), np.int8, whole=True),
         np.ones((*shape, HEAD), np.float32),
         np.ones((*shape, HEAD), np.float32),
         np.full(windows, frames, np.int64),

@@ -35,7 +35,7 @@ def starts(
     tokens = np.asarray([*begin, *text], np.int64)
     count, numbers = len(tokens), np.arange(len(tokens))
     desk.reserve(count, sound.keys.shape[3] * sound.keys.shape[5])
-    memory = desk.memory(1)
+    memory = desk.memory(count, 1)
     heard = sound._replace(frames=np.full_like(sound.frames, frames))
     kept = np.zeros((len(heads), count, frames), np.float32)
     same = np.zeros(count, np.int64)

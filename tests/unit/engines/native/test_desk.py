@@ -9,52 +9,38 @@ import pytest
 from core.engines.native import desk as module
 from core.engines.native.desk import Desk
 
-LAYERS, WIDTH, FRAMES, POSITIONS = 2, 128, 70, 40
+LAYERS, WIDTH = 2, 128
 
 
 @pytest.fixture
 def desk() -> Desk:
     """Of a model of which nothing but the shapes is asked for."""
     scale = SimpleNamespace(scale=np.zeros((LAYERS, WIDTH), np.float32))
-    model: Any = SimpleNamespace(own_norm=scale, up=scale, words=scale, positions=np.zeros((POSITIONS, WIDTH)))
+    model: Any = SimpleNamespace(own_norm=scale, up=scale, words=scale)
     return Desk(model)
 
 
-def test_what_is_heard_is_kept_in_the_same_place_for_every_batch(desk: Desk) -> None:
-    """A smaller batch uses its beginning, and all of its frames count again."""
-    whole = desk.sound(3, FRAMES)
-    whole.frames[:] = 1
-    some = desk.sound(2, FRAMES)
-    assert np.shares_memory(whole.keys, some.keys)
-    assert np.shares_memory(whole.values, some.values)
-    assert some.keys.shape[:3] == (2, LAYERS, WIDTH // 64)
-    assert some.keys.flags.c_contiguous
-    assert some.frames.tolist() == [FRAMES] * 2
-    assert len(desk.sound(3, FRAMES).frames) == 3
+def test_room_for_texts_is_for_the_longest_and_the_most_that_were_asked_for(desk: Desk) -> None:
+    """It does not move while texts are written; fewer of them use the same."""
+    memory = desk.memory(40, 4)
+    assert memory.values.shape == (LAYERS, 40, 4, 2, WIDTH)
+    assert desk.memory(30, 1) is memory
+    assert desk.memory(41, 1).values.shape[1:3] == (41, 4)
+    assert desk.memory(2, 5).values.shape[1:3] == (41, 5)
 
 
-def test_a_larger_batch_gets_room_of_its_own_after_the_smaller_one_s_is_gone(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Never both at once; and where there is none for it, a smaller one finds room again."""
-    desk.sound(1, FRAMES)
-    new = module.new_sound
+def test_what_is_too_small_goes_before_its_successor_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never both at once; and where there is no room for it, fewer find room again."""
+    desk.memory(40, 2)
+    new = module.new_memory
 
-    def scarce(windows: int, *shape: int) -> Any:
-        assert desk._sound is None
-        if windows > 2:
+    def scarce(layers: int, positions: int, slots: int, width: int) -> Any:
+        assert desk._memory is None
+        if slots > 2:
             raise MemoryError
-        return new(windows, *shape)
+        return new(layers, positions, slots, width)
 
-    monkeypatch.setattr(module, "new_sound", scarce)
+    monkeypatch.setattr(module, "new_memory", scarce)
     with pytest.raises(MemoryError):
-        desk.sound(3, FRAMES)
-    assert len(desk.sound(2, FRAMES).frames) == 2
-
-
-def test_there_is_room_for_the_longest_text_from_the_beginning(desk: Desk) -> None:
-    """It does not move while texts grow; fewer of them use the same."""
-    memory = desk.memory(4)
-    assert memory.values.shape == (LAYERS, POSITIONS, 4, 2, WIDTH)
-    assert desk.memory(1) is memory
-    assert desk.memory(5).values.shape[2] == 5
+        desk.memory(40, 3)
+    assert desk.memory(40, 2).values.shape[1:3] == (40, 2)
