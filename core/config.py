@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     )
     batch_size: Annotated[int, Field(ge=1, le=64)] | Auto = Field(
         default="auto",
-        description="Chunks that one slot decodes together; auto: 4, 8 or 10, as measured at work and remembered.",
+        description="Chunks that one slot decodes together; auto: 4, 6 or 8, as measured at work and remembered.",
     )
     engine: Literal["faster-whisper", "openai-whisper", "fake"] = Field(
         default="faster-whisper",

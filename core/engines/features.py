@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from core.kernels.mel import Bands, bands, log_mel
 from core.kernels.power import HOP, SPAN
@@ -12,14 +11,9 @@ Spectrogram = NDArray[np.float32]  # shape (1, mels, 3000)
 
 
 def filters(mels: int) -> NDArray[np.float32]:
-    """The bank of ``mels`` filters that Whisper was trained with, float32 (mels, 201): faster-whisper's.
-
-    NumPy's own threads would spin while they wait for each other, at the cost of the slots: where a model is loaded
-    they are not used, in the whole process.
-    """
+    """The bank of ``mels`` filters that Whisper was trained with, float32 (mels, 201): faster-whisper's."""
     from faster_whisper.feature_extractor import FeatureExtractor  # noqa: PLC0415  heavy: only where a model is loaded
 
-    threadpool_limits(1, user_api="blas")
     bank: NDArray[np.float32] = FeatureExtractor.get_mel_filters(SAMPLE_RATE, SPAN, mels).astype(np.float32)
     return bank
 

@@ -36,6 +36,12 @@ class Writer:
         place = self._builder.add(address, self._number(offset))
         self._builder.store(value, self._builder.inttoptr(place, value.type.as_pointer()), align=1)
 
+    def _every(self, value: float) -> Any:
+        return ir.Constant(FLOATS, [value] * 16)
+
+    def _after(self, address: Any, index: Any, size: int) -> Any:
+        return self._builder.add(address, self._builder.mul(index, self._number(size)))
+
     def _number(self, value: int) -> Any:
         return ir.Constant(self._size, value)
 

@@ -46,7 +46,7 @@ class _Exponentials(Writer):
 
     def _exponential(self, index: Any, highest: Any) -> Any:
         builder = self._builder
-        score = self._load(self._at(self._scores, index, VECTOR_BYTES), 0, FLOATS)
+        score = self._load(self._after(self._scores, index, VECTOR_BYTES), 0, FLOATS)
         power = builder.fmul(builder.fsub(score, highest), self._every(float(LOG2_E)))
         least = self._every(_LEAST)
         return self._power_of_two(builder.select(builder.fcmp_ordered(">", power, least), power, least))
@@ -64,7 +64,7 @@ class _Exponentials(Writer):
 
     def _keep(self, index: Any, value: Any) -> None:
         """In the score's place."""
-        self._put(value, self._at(self._scores, index, VECTOR_BYTES), 0)
+        self._put(value, self._after(self._scores, index, VECTOR_BYTES), 0)
 
     def _across(self, sums: Any) -> Any:
         nothing, lanes = ir.Constant(FLOATS, ir.Undefined), LANES
@@ -80,12 +80,6 @@ class _Exponentials(Writer):
         fused = module.globals.get(_FUSED) or ir.Function(module, kind, _FUSED)
         return self._builder.call(fused, [one, other, more])
 
-    def _every(self, value: float) -> Any:
-        return ir.Constant(FLOATS, [value] * LANES)
-
-    def _at(self, address: Any, index: Any, size: int) -> Any:
-        return self._builder.add(address, self._builder.mul(index, self._number(size)))
-
 
 class _Sum(_Exponentials):
     """Nobody wants them, only their sum."""
@@ -100,9 +94,9 @@ class _Shares(_Exponentials):
     def _keep(self, index: Any, value: Any) -> None:
         super()._keep(index, value)
         builder, (shares, steps) = self._builder, self._more
-        step = self._load(self._at(steps, index, VECTOR_BYTES), 0, FLOATS)
+        step = self._load(self._after(steps, index, VECTOR_BYTES), 0, FLOATS)
         share = builder.fptosi(self._fused(value, self._every(float(TOP)), step), WHOLES)
-        self._put(builder.trunc(share, _BYTES), self._at(shares, index, LANES), 0)
+        self._put(builder.trunc(share, _BYTES), self._after(shares, index, LANES), 0)
 
 
 _exponentials = emitted(_Exponentials, gives=types.float32)

@@ -3,9 +3,8 @@
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from core.kernels.emitter import FLOATS, emitted
+from core.kernels.emitter import emitted
 from core.kernels.simd import LANES, kernel
 from core.kernels.waves import SIDE, Spectrum, Wave, columns_of
 
@@ -40,7 +39,7 @@ class _Power(Spectrum):
         for at, value in enumerate(values, start=1):
             factor = float(np.float32(part(2 * np.pi * (at * frequency % LENGTH) / LENGTH)))
             if factor:
-                total = self._plus(total, self._times(value, ir.Constant(FLOATS, [factor] * LANES)))
+                total = self._plus(total, self._times(value, self._every(factor)))
         return total
 
     def _tell(self, wave: Wave, out: Any, of_bin: int) -> None:

@@ -8,7 +8,6 @@ the one that mirrors it. Angles count upwards where the textbook's count downwar
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 from numpy.typing import NDArray
 
 from core.kernels.emitter import FLOAT, FLOATS, VECTOR_BYTES, Writer
@@ -54,9 +53,7 @@ class Waves(Writer):
         if 4 * count == SIDE:
             return Wave(self._minus(None, wave.imaginary), wave.real)
         angle = 2 * np.pi * count / SIDE
-        cosine, sine = (
-            ir.Constant(FLOATS, [float(np.float32(part))] * LANES) for part in (np.cos(angle), np.sin(angle))
-        )
+        cosine, sine = (self._every(float(np.float32(part))) for part in (np.cos(angle), np.sin(angle)))
         return self._turned(wave, cosine, sine)
 
     def _four(self, values: list[Wave]) -> list[Wave]:
@@ -86,9 +83,6 @@ class Waves(Writer):
 
     def _times(self, one: Any, other: Any) -> Any:
         return None if one is None else self._builder.fmul(one, other, flags=_FREE)
-
-    def _after(self, address: Any, index: Any, size: int) -> Any:
-        return self._builder.add(address, self._builder.mul(index, self._number(size)))
 
     def _repeat(self, count: int, body: Any) -> None:
         builder = self._builder

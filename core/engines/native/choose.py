@@ -67,6 +67,7 @@ def candidates(
 
     scores float32 (rows, tokens, of which ``size`` are real), forbidden int64 (tokens,), again int64 (rows, positions):
     the tokens of each row's text so far, lengths int64 (rows,); results tokens int64 and values float32 (rows, places).
+    Of the scores those from ``size`` up to the next multiple of 16, for which there is room, are overwritten.
     """
     for row in range(count):
         forbid(scores[row], forbidden)
@@ -92,7 +93,7 @@ def draw(
 ) -> None:
     """For each row one token drawn with its probability at a temperature, and its log-probability without one.
 
-    chances float32 (rows,) in [0, 1).
+    chances float32 (rows,) in [0, 1); scratch float32 (tokens,). Scores as for :func:`candidates`.
     """
     for row in range(count):
         forbid(scores[row], forbidden)

@@ -25,7 +25,8 @@ class Desk:
         self.scratch = np.zeros(self.tokens, np.float32)
 
     def reserve(self, rows: int, frames: int) -> None:
-        """Have room for so many rows."""
+        """Have room for so many rows, each of which attends to so many frames, or to all positions of a text."""
+        frames = max(frames, len(self.model.positions))
         if rows > self._rows or frames > self._frames:
             self._rows, self._frames = max(rows, self._rows), max(frames, self._frames)
             self.bench = new_bench(self._rows, self.width, self.feed, self._frames)

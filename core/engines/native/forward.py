@@ -41,14 +41,14 @@ class Bench(NamedTuple):
 
 
 def new_bench(rows: int, width: int, feed: int, frames: int) -> Bench:
-    """Room for so many rows of a model of this width."""
+    """Room for so many rows of a model of this width, each of which attends to so many frames or positions."""
     return Bench(
         np.zeros((rows, width), np.float32),
         np.zeros((rows, width), np.float32),
         np.zeros((rows, 3 * width), np.float32),
         np.zeros((rows, feed), np.float32),
         new_rows(rows, max(width, feed)),
-        new_room(rows, max(frames, 448)),
+        new_room(rows, frames),
     )
 
 

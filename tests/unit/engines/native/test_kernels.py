@@ -5,7 +5,7 @@ import pytest
 
 from core.engines.ct2_file import HEAD
 from core.engines.native.attention import listen, new_room
-from core.engines.native.choose import NEVER, best, forbid_repeats
+from core.engines.native.choose import NEVER, best, candidates, draw, forbid_repeats
 from core.engines.native.forward import erf
 from core.engines.native.linear import apply, new_rows, pack
 from core.engines.native.sound import new_sound, pack_sound
@@ -38,10 +38,12 @@ def test_a_row_is_the_same_alone_and_among_others():
 
 
 @pytest.mark.parametrize("frames", [1, 37, 64, 150])
-def test_attention_to_the_sound_is_what_it_should_be_within_8_bits(frames):
-    """Two heads, three rows, frames that fill neither a tile nor a group; shares are kept where they are asked for."""
+@pytest.mark.parametrize("at", [0, 2 * HEAD])
+def test_attention_to_the_sound_is_what_it_should_be_within_8_bits(frames, at):
+    """Two heads, three rows, frames that fill neither a tile nor a group; shares are kept where they are asked for.
+    Keys and values stand behind something else, as queries do."""
     sound, projected = new_sound(1, 1, 2, 150), normal(150, 4 * HEAD)
-    pack_sound(0, projected, 0, 0, sound)
+    pack_sound(0, np.hstack([normal(150, at), projected]), at, 0, sound)
     sound.frames[0] = frames
     q, out = normal(3, 2 * HEAD), np.zeros((3, 2 * HEAD), np.float32)
     kept = np.zeros((1, 3, frames), np.float32)
@@ -82,6 +84,26 @@ def test_the_highest_scores_come_in_order_and_the_first_of_equals_wins():
     best(scores, 200, tokens, values)
     assert tokens.tolist() == [150, 3, 70, 0]
     assert values.tolist() == [5, 4, 4, 0]
+
+
+@pytest.mark.parametrize("size", [64, 70, 79])
+def test_tokens_have_the_probabilities_that_numpy_gives_them(size):
+    """Of a vocabulary that fills no vector; what stands behind it says nothing. One token may not come."""
+    scores, many = np.full((2, 80), 50, np.float32), np.array([3])
+    scores[:, :size] = normal(2, size) * 3
+    wanted = scores[:, :size].astype(np.float64)
+    wanted[:, 3] = -np.inf
+    wanted -= np.log(np.exp(wanted).sum(axis=1, keepdims=True))
+    again, lengths, none = np.zeros((2, 4), np.int64), np.zeros(2, np.int64), np.zeros(2, np.float32)
+    tokens, values = np.zeros((2, 2), np.int64), np.zeros((2, 2), np.float32)
+    candidates(scores.copy(), 2, size, many, again, lengths, 0, tokens, values)
+    order = np.argsort(-wanted, axis=1)[:, :2]
+    assert (tokens == order).all()
+    np.testing.assert_allclose(values, np.take_along_axis(wanted, order, 1), atol=1e-4)
+    first, value = np.zeros((2, 1), np.int64), np.zeros((2, 1), np.float32)
+    draw(scores, 2, size, many, 1.0, none, first, value, np.zeros(80, np.float32))
+    assert first[:, 0].tolist() == [0, 0]
+    np.testing.assert_allclose(value[:, 0], wanted[:, 0], atol=1e-4)
 
 
 def test_what_would_repeat_a_sequence_is_forbidden():
