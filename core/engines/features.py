@@ -28,7 +28,6 @@ def new_bands(mels: int) -> Bands:
 def spectrogram(bank: Bands, pcm: Pcm) -> Spectrogram:
     """The spectrogram of ``pcm`` followed by silence up to 30 s; samples beyond 30 s are not heard."""
     mel = np.empty((1, len(bank.weights), MAX_WINDOW_SAMPLES // HOP), np.float32)
-    log_mel(
-        np.array(pcm[:MAX_WINDOW_SAMPLES]), bank, mel[0]
-    )  # a copy, since what may not be written to is another type
+    heard = np.array(pcm[:MAX_WINDOW_SAMPLES])  # a copy: to kernels, what may not be written to is another type
+    log_mel(heard, bank, mel[0])
     return mel
