@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.line import Line
 from core.config import Settings
 from core.engines.registry import build_engine
-from core.models import Options, Pcm, Window
+from core.models import Options, Pcm
 from core.niceness import give_way
 from core.ports import Engine
 from worker.heap import keep_heap
@@ -68,8 +68,9 @@ def transcribe(engine: Engine, windows: Sequence[Pcm], settings: Settings) -> So
     def work() -> None:
         give_way()
         while batch := line.take():
-            results = engine.transcribe([Window(pcm=pcm) for _, pcm in batch], options)
-            for (index, _), result in zip(batch, results, strict=True):
+            results = engine.transcribe(batch, options)
+            line.done(batch)
+            for (index, _), result in zip(batch.windows, results, strict=True):
                 texts[index] = result.text
 
     threads = [threading.Thread(target=work) for _ in range(settings.slots)]

@@ -3,25 +3,24 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 
-from core.models import Pcm
-from worker.intake import LINGER_SECONDS
+from core.models import Pcm, Window
+from worker.batch import PATIENCE_SECONDS
 from worker.shares import UnderWay, fair_share
 
 
 class Line:
-    """In order, in batches; what is left at the end is shared so that all end together. A batch waits a moment for
-    windows that are still to come."""
+    """In order, in batches that grow while they are heard; what is left at the end is shared, so that all end
+    together."""
 
-    def __init__(self, *, batch: int, slots: int, linger_seconds: float = LINGER_SECONDS) -> None:
+    def __init__(self, *, batch: int, slots: int) -> None:
         self._batch = batch
-        self._linger_seconds = linger_seconds
         self._left: deque[tuple[int, Pcm]] = deque()
         self._count = 0
         self._ended = False
         self._news = threading.Condition()
         self._under_way = UnderWay(slots)
-        self._began: dict[int, tuple[int, float]] = {}  # by thread: windows, and when
 
     def put(self, pcm: Pcm) -> None:
         """The next window."""
@@ -36,29 +35,58 @@ class Line:
             self._ended = True
             self._news.notify_all()
 
-    def take(self) -> list[tuple[int, Pcm]]:
-        """The next batch of the thread that calls this, which is done with the one before; empty at the end."""
+    def take(self) -> "Taken | None":
+        """The next batch for the thread that calls this; None at the end."""
         with self._news:
-            self._done()
-            self._wait()
-            share = fair_share(len(self._left), self._under_way.others, self._batch) if self._ended else self._batch
-            taken = [self._left.popleft() for _ in range(min(share, len(self._left)))]
-            self._under_way.begin(threading.get_ident(), len(taken))
-            self._began[threading.get_ident()] = len(taken), time.monotonic()
+            self._news.wait_for(lambda: self._left or self._ended)
+            if not self._left:
+                return None
+            share = fair_share(len(self._left), self._under_way.others(), self._batch) if self._ended else self._batch
+            taken = Taken(self, [self._left.popleft() for _ in range(min(share, len(self._left)))], most=share)
+            self._under_way.begin(taken, len(taken.windows))
             return taken
 
-    def _wait(self) -> None:
-        """Until there is something, or nothing is to come; others may take it away while more is waited for."""
-        while True:
-            self._news.wait_for(lambda: self._left or self._ended)
-            self._news.wait_for(lambda: self._ended or len(self._left) >= self._batch, self._linger_seconds)
-            if self._left or self._ended:
-                return
+    def more(self, taken: "Taken") -> list[tuple[int, Pcm]]:
+        """For a batch that has been heard so far: waits for the file's first windows, a moment."""
+        with self._news:
+            self._news.wait_for(lambda: self._left or self._ended, PATIENCE_SECONDS - taken.age)
+            own, room = self._under_way.left(taken), taken.most - len(taken.windows)
+            if self._ended:
+                level = fair_share(len(self._left) + own, self._under_way.others(taken), self._batch)
+                room = min(room, max(0, level - round(own)))
+            more = [self._left.popleft() for _ in range(min(room, len(self._left)))]
+            self._under_way.grow(taken, len(more))
+            return more
 
-    def _done(self) -> None:
-        thread = threading.get_ident()
-        if thread in self._began:
-            windows, began = self._began.pop(thread)
-            self._under_way.end(thread)
-            if windows:
-                self._under_way.note(windows, time.monotonic() - began)
+    def done(self, taken: "Taken") -> None:
+        """A thread has ended with a batch."""
+        with self._news:
+            self._under_way.end(taken)
+            self._under_way.note(len(taken.windows), taken.age)
+
+
+class Taken(Iterator[Window]):
+    """One batch. ``windows``: those that it has so far, with their places in the line."""
+
+    def __init__(self, line: Line, windows: list[tuple[int, Pcm]], *, most: int) -> None:
+        self._line = line
+        self.windows, self.most = windows, most
+        self._given = 0
+        self._began = time.monotonic()
+
+    def __next__(self) -> Window:
+        if self._given == len(self.windows) < self.most:
+            self.windows += self._line.more(self)
+        if self._given == len(self.windows):
+            self.most = self._given
+            raise StopIteration
+        self._given += 1
+        return Window(pcm=self.windows[self._given - 1][1])
+
+    def __length_hint__(self) -> int:
+        return self.most - self._given
+
+    @property
+    def age(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began

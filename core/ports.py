@@ -1,6 +1,6 @@
 """The seams at which one implementation can stand for another. Nothing else in the program is abstract."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,9 +124,12 @@ class Engine(Protocol):
         """The language of the speech in up to three windows together."""
 
     def transcribe(
-        self, windows: Sequence[Window], options: Options, cancelled: Callable[[], bool] = never
+        self, windows: Iterable[Window], options: Options, cancelled: Callable[[], bool] = never
     ) -> list[WindowResult]:
         """One result per window, in order; ``options.language`` is set. Same text for a window alone or in a batch.
+
+        A window is asked for when the engine is ready to hear it, so a batch may grow while it is heard;
+        ``operator.length_hint`` of ``windows`` says how many there are at most.
 
         Looks at ``cancelled`` between its steps and raises ``EngineCancelledError`` when it is true.
         Raises ``EngineError`` when the batch failed and may be tried again.

@@ -1,4 +1,4 @@
-"""Chunk deliveries in hand, and which of them a free slot takes as its next batch.
+"""Chunk deliveries in hand, and which of them a slot takes as its next batch, or into the one that it has begun.
 
 Tasks take turns, so a task of one chunk is in the next batch however many chunks another has waiting. Chunks with equal
 options may share a batch, whatever tasks they are of; only a task that has a whole batch waiting does not fill up those
@@ -8,19 +8,14 @@ long before the end.
 """
 
 import asyncio
-import contextlib
-import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from core.models import Options
 from core.ports import Delivery
 from worker.batching import BatchSize
 from worker.shares import UnderWay, fair_share, largest_batch
-
-LINGER_SECONDS = 0.3  # chunks of a task arrive one after the other; waiting this little fills the first batch
-LOOKS = 6  # in that time, whether there is still more to come: a short file is cut by then, and need not wait
 
 # Chunks of these tasks that nobody has begun, for each slot of all workers; None: more of them are to come.
 Left = Callable[[list[str]], Awaitable[float | None]]
@@ -36,6 +31,20 @@ class Arrival:
     delivery: Delivery
 
 
+@dataclass(kw_only=True, slots=True)
+class Hand:
+    """What a slot has taken. ``usual``: size of a batch when it did; ``share``: how many it was to take."""
+
+    arrivals: list[Arrival]
+    usual: int
+    share: int
+
+    @property
+    def tasks(self) -> list[str]:
+        """Whose chunks they are."""
+        return list(dict.fromkeys(arrival.task_id for arrival in self.arrivals))
+
+
 class IntakeClosedError(Exception):
     """The worker is leaving: there is no next batch."""
 
@@ -43,11 +52,10 @@ class IntakeClosedError(Exception):
 class Intake:
     """Holds arrivals per task; slots take batches from it. ``sizes``: asked for the usual size at every batch."""
 
-    def __init__(self, *, slots: int, sizes: BatchSize, left: Left, linger_seconds: float = LINGER_SECONDS) -> None:
+    def __init__(self, *, slots: int, sizes: BatchSize, left: Left) -> None:
         self._slots = slots
         self.sizes = sizes
         self._left = left
-        self._linger_seconds = linger_seconds
         self._waiting: OrderedDict[str, OrderedDict[int, Arrival]] = OrderedDict()  # next task to serve first
         self._arrived = asyncio.Condition()
         self._taking = asyncio.Lock()
@@ -82,29 +90,50 @@ class Intake:
         async with self._arrived:
             self._arrived.notify_all()
 
-    async def take(self) -> list[Arrival]:
-        """The next batch for a free slot; waits for the first arrival, and a moment for more. Slots queue up here."""
+    async def take(self) -> Hand:
+        """The next batch for a free slot, or the first of it; waits for an arrival. Slots queue up here.
+
+        Chunks of a task arrive one after the other, so a file's first ones are fewer than its share.
+        """
         async with self._taking:
             async with self._arrived:
                 await self._arrived.wait_for(lambda: self._closed or len(self) > 0)
             if self._closed:
                 raise IntakeClosedError
             usual = self.sizes.next(self._first_options())
-            share = await self._share(usual)
-            if self._closed:  # while more was waited for
+            share = await self._fair_share(usual)
+            if self._closed:  # meanwhile
                 raise IntakeClosedError
-            batch = self._pick(share, usual)
-        self._taken.update((arrival.task_id, arrival.index) for arrival in batch)
-        self.under_way.begin(id(batch), len(batch))
-        return batch
+            hand = Hand(arrivals=self._pick(share, self._sitting_out(usual)), usual=usual, share=share)
+        self._taken.update((arrival.task_id, arrival.index) for arrival in hand.arrivals)
+        self.under_way.begin(id(hand), len(hand.arrivals))
+        return hand
+
+    async def lacks(self, hand: Hand) -> int | None:
+        """How many more it should have, by what is left of its tasks; None: more of them are to come."""
+        left = await self._left(hand.tasks)
+        if left is None:
+            return None
+        own = self.under_way.left(id(hand))
+        waiting = sum(len(self._waiting.get(task_id, ())) for task_id in hand.tasks)
+        level = fair_share(max(left * self._slots, waiting) + own, self.under_way.others(id(hand)), hand.usual)
+        return max(0, level - round(own))
+
+    def add(self, hand: Hand, most: int) -> list[Arrival]:
+        """So many more for it, of what waits of its own tasks: others may have a slot of their own soon."""
+        more = self._pick(most, self._waiting.keys() - set(hand.tasks), hand.arrivals)
+        hand.arrivals += more
+        self._taken.update((arrival.task_id, arrival.index) for arrival in more)
+        self.under_way.grow(id(hand), len(more))
+        return more
 
     def _first_options(self) -> Options:
         return next(iter(next(iter(self._waiting.values())).values())).options
 
-    def done(self, batch: list[Arrival]) -> None:
+    def done(self, hand: Hand) -> None:
         """A slot has ended with a batch."""
-        self._taken.difference_update((arrival.task_id, arrival.index) for arrival in batch)
-        self.under_way.end(id(batch))
+        self._taken.difference_update((arrival.task_id, arrival.index) for arrival in hand.arrivals)
+        self.under_way.end(id(hand))
 
     async def close(self) -> list[Arrival]:
         """Give out no further batch. What waits is returned, to be given back."""
@@ -115,35 +144,22 @@ class Intake:
             self._arrived.notify_all()
         return everything
 
-    async def _share(self, usual: int) -> int:
-        """A full batch while there is more to come; else an even share of what is left. Waits a moment for as many."""
-        patience = time.monotonic() + self._linger_seconds
-        while True:
-            share = await self._fair_share(usual)
-            if self._closed or len(self) >= share or time.monotonic() >= patience:
-                return share
-            await self._linger(share, self._linger_seconds / LOOKS)
-
     async def _fair_share(self, usual: int) -> int:
+        """A full batch while there is more to come; else an even share of what is left."""
         if usual == 1 or len(self) > largest_batch(usual) * self._slots:
             return usual
         left = await self._left(list(self._waiting))
         if left is None:
             return usual
-        return fair_share(max(left * self._slots, len(self)), self.under_way.others, usual)
+        return fair_share(max(left * self._slots, len(self)), self.under_way.others(), usual)
 
-    async def _linger(self, share: int, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._arrived:
-                await self._arrived.wait_for(lambda: self._closed or len(self) >= share)
-
-    def _pick(self, size: int, usual: int) -> list[Arrival]:
+    def _pick(self, size: int, passed_over: set[str], beside: Sequence[Arrival] = ()) -> list[Arrival]:
+        """``beside``: what they will be with, and have the same options as."""
         batch: list[Arrival] = []
-        passed_over = self._sitting_out(usual)
         while len(batch) < size and (task_id := self._next_task(passed_over)) is not None:
             line = self._waiting[task_id]
             index = next(iter(line))
-            if batch and line[index].options != batch[0].options:
+            if any(line[index].options != one.options for one in (*beside, *batch)[:1]):
                 passed_over.add(task_id)
                 continue
             batch.append(line.pop(index))

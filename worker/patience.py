@@ -32,15 +32,17 @@ async def until_answered(write: Callable[[], Awaitable[Result]], **what: object)
     raise AssertionError  # the delays never end
 
 
-async def within(seconds: float, work: "asyncio.Future[Result]") -> Result:
+async def within(seconds: Callable[[], float], work: "asyncio.Future[Result]") -> Result:
     """The result of what runs on a thread, or ``TimeoutError`` after so many seconds in which this process ran.
+
+    How many is asked again and again: work may become more while it is done.
 
     The clock runs on while a process is stopped or its machine asleep: one long timer would then be over before the
     thread had its time. ``work`` is never cancelled: a thread cannot be.
     """
     work.add_done_callback(_heard)  # whoever waits may be cancelled before
     for _ in range(TICKS):
-        done, _ = await asyncio.wait({work}, timeout=seconds / TICKS)
+        done, _ = await asyncio.wait({work}, timeout=seconds() / TICKS)
         if done:
             return work.result()
     raise TimeoutError

@@ -233,7 +233,7 @@ class _Preparation:
         deadline = self._context.settings.batch_deadline_seconds or DETECT_SECONDS
         listening = asyncio.ensure_future(self._on_thread(partial(engine.detect_language, windows)))
         try:
-            found: Language = await within(deadline, listening)
+            found: Language = await within(lambda: deadline, listening)
         except TimeoutError:
             end_hung_process(self._context.run_file, task_id=self._task.id)
             raise

@@ -65,10 +65,18 @@ class UnderWay:
         """For how long slots were free, all of them together, since the start."""
         return self._idle_seconds + (self._slots - len(self._batches)) * (self._clock() - self._counted_at)
 
-    @property
-    def others(self) -> list[float]:
-        """Windows that each slot but one has yet to do; 0 for a free one."""
-        left = [self._left(*batch) for batch in self._batches.values()]
+    def grow(self, name: object, windows: int) -> None:
+        """So many more are in it now."""
+        before, began = self._batches[name]
+        self._batches[name] = before + windows, began
+
+    def left(self, name: object) -> float:
+        """Windows of a batch that are yet to be done."""
+        return self._left(*self._batches[name])
+
+    def others(self, name: object = None) -> list[float]:
+        """Windows that each slot has yet to do, but for the one with this batch or a free one; 0 for a free one."""
+        left = [self._left(*batch) for other, batch in self._batches.items() if other != name]
         return [*left, *[0.0] * self._slots][: self._slots - 1]
 
     def _count_idle(self) -> None:

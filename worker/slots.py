@@ -11,20 +11,22 @@ import contextlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import structlog
 
 from core.errors import EngineCancelledError, EngineMemoryError, ParascribeError, TransientError
-from core.models import SAMPLE_RATE, Chunk, Options, Window, WindowResult
+from core.models import Chunk, Window, WindowResult
 from core.niceness import give_way
 from core.ports import Engine
+from worker.batch import Batch, Work
 from worker.batch_memory import remember
 from worker.batching import Measured
 from worker.context import Context
 from worker.floor import Floor
-from worker.intake import Arrival, Intake, IntakeClosedError
+from worker.growing import grow
+from worker.intake import Arrival, Hand, Intake, IntakeClosedError
 from worker.jobs import Jobs
 from worker.patience import end_hung_process, within
 from worker.retirement import Retirement
@@ -33,25 +35,6 @@ from worker.settling import Settler
 log = structlog.get_logger()
 
 WATCH_SECONDS = 1.0
-
-
-@dataclass(kw_only=True, slots=True)
-class Batch:
-    """What one slot works on. ``unwanted`` is looked at from the engine's thread."""
-
-    options: Options
-    work: list[tuple[Arrival, Chunk, Window]]
-    unwanted: bool = False
-
-    @property
-    def chunks(self) -> list[Chunk]:
-        """The claims."""
-        return [chunk for _, chunk, _ in self.work]
-
-    @property
-    def seconds(self) -> float:
-        """How much audio it is."""
-        return sum(len(window.pcm) for _, _, window in self.work) / SAMPLE_RATE
 
 
 class Slots:
@@ -98,27 +81,36 @@ class Slots:
     async def _slot(self) -> None:
         while True:
             try:
-                arrivals = await self._intake.take()
+                hand = await self._intake.take()
             except IntakeClosedError:
                 return
             try:
-                await self._work(arrivals)
+                await self._work(hand)
             except Exception:
                 log.exception("slot went on after an error that was not foreseen; the sweeper frees its chunks")
             finally:
-                self._intake.done(arrivals)
+                self._intake.done(hand)
 
-    async def _work(self, arrivals: list[Arrival]) -> None:
+    async def _work(self, hand: Hand) -> None:
         """A suspect is claimed only when its turn has come: a claim counts as an attempt if the process dies."""
+        suspects: list[tuple[Arrival, int]] = []
+        bring = partial(self._bring, suspects=suspects)
         async with self._floor.shared():
-            claims = await self._claim(arrivals, healthy=True)
-            unclaimed = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in claims]
-            suspects = await self._suspects(unclaimed) if unclaimed else {}
-            await self._attempt([one for one in arrivals if (one.task_id, one.index) not in suspects], claims)
-        for arrival in unclaimed:
-            attempts = suspects.get((arrival.task_id, arrival.index))
-            if attempts is not None:
-                await self._attempt_suspect(arrival, attempts)
+            work = await bring(hand.arrivals)
+            if work:
+                batch = Batch(work, options=hand.arrivals[0].options, most=hand.share)
+                growing = asyncio.create_task(grow(batch, hand, self._intake, bring))
+                await self._transcribe(batch, growing)
+        for arrival, attempts in suspects:
+            await self._attempt_suspect(arrival, attempts)
+
+    async def _bring(self, arrivals: list[Arrival], *, suspects: list[tuple[Arrival, int]]) -> list[Work]:
+        """Claim and load what has arrived, but for those to be attempted alone: they are added to ``suspects``."""
+        claims = await self._claim(arrivals, healthy=True)
+        unclaimed = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in claims]
+        found = await self._suspects(unclaimed) if unclaimed else {}
+        suspects += [(one, found[one.task_id, one.index]) for one in unclaimed if (one.task_id, one.index) in found]
+        return await self._loaded([one for one in arrivals if (one.task_id, one.index) not in found], claims)
 
     async def _attempt_suspect(self, arrival: Arrival, attempts: int) -> None:
         """``attempts``: how many it has had."""
@@ -127,7 +119,9 @@ class Slots:
             return
         last = attempts > 0 and attempts + 1 >= self._context.settings.max_chunk_attempts
         async with self._context.suspects, self._floor.alone() if last else self._floor.shared():
-            await self._attempt([arrival], await self._claim([arrival]))
+            work = await self._loaded([arrival], await self._claim([arrival]))
+            if work:
+                await self._transcribe(Batch(work, options=arrival.options))
 
     def _park(self, arrival: Arrival) -> None:
         """Another suspect is at it, perhaps for long: the slot goes on, and this one comes back when that has ended."""
@@ -150,16 +144,14 @@ class Slots:
         except TransientError:
             return dict.fromkeys(names, 0)
 
-    async def _attempt(self, arrivals: list[Arrival], claims: dict[tuple[str, int], Chunk]) -> None:
-        """Transcribe those that are claimed; the others' messages are done with.
+    async def _loaded(self, arrivals: list[Arrival], claims: dict[tuple[str, int], Chunk]) -> list[Work]:
+        """Those that are claimed, with their audio; the others' messages are done with.
 
         Each claim once: a message that came twice finds nothing to do the second time.
         """
         taken = [(arrival, claims.pop((arrival.task_id, arrival.index), None)) for arrival in arrivals]
         loaded = await asyncio.gather(*(self._load(arrival, chunk) for arrival, chunk in taken))
-        work = [one for one in loaded if one is not None]
-        if work:
-            await self._transcribe(Batch(options=arrivals[0].options, work=work))
+        return [one for one in loaded if one is not None]
 
     async def _claim(self, arrivals: Sequence[Arrival], *, healthy: bool = False) -> dict[tuple[str, int], Chunk]:
         """By task and index. ``healthy``: suspects are left out."""
@@ -171,7 +163,7 @@ class Slots:
             return {}
         return {_name(chunk): chunk for chunk in claims}
 
-    async def _load(self, arrival: Arrival, chunk: Chunk | None) -> tuple[Arrival, Chunk, Window] | None:
+    async def _load(self, arrival: Arrival, chunk: Chunk | None) -> Work | None:
         """A claim and its audio; None where there is nothing to do (any more), or not now."""
         if chunk is None:
             await self._settler.refused(arrival)
@@ -183,10 +175,10 @@ class Slots:
             return None
         return arrival, chunk, Window(pcm=pcm)
 
-    async def _transcribe(self, batch: Batch) -> None:
+    async def _transcribe(self, batch: Batch, growing: "asyncio.Task[None] | None" = None) -> None:
         self.running.append(batch)
         try:
-            results = await self._on_thread(batch)
+            results = await self._grown(batch, growing)
         except asyncio.CancelledError:
             batch.unwanted = True
             await asyncio.shield(self._settler.given_back([work[0] for work in batch.work], batch.chunks))
@@ -215,7 +207,16 @@ class Slots:
                 left = batch.work[at:]
                 await self._settler.given_back([arrival for arrival, _, _ in left], [chunk for _, chunk, _ in left])
                 return
-            await self._transcribe(Batch(options=batch.options, work=[one]))
+            await self._transcribe(Batch([one], options=batch.options))
+
+    async def _grown(self, batch: Batch, growing: "asyncio.Task[None] | None") -> list[WindowResult]:
+        """However it ends, nothing is added to it afterwards, and what was being claimed for it is in it."""
+        try:
+            return await self._on_thread(batch)
+        finally:
+            batch.close()
+            if growing is not None:
+                await _ended(growing, at_once=not batch.awaits_more)
 
     async def _on_thread(self, batch: Batch) -> list[WindowResult]:
         """Loading the model (perhaps fetching it first) takes what it takes; the batch itself has a deadline."""
@@ -223,12 +224,15 @@ class Slots:
         engine = await loop.run_in_executor(self._threads, self._context.engines.get, batch.options.model)
         pace, model, began = self._context.pace, batch.options.model, time.monotonic()
         idle = self._intake.under_way.idle_seconds
-        deadline = self._context.settings.batch_deadline_seconds or pace.deadline(model, batch.seconds)
+        told = self._context.settings.batch_deadline_seconds
         try:
-            results = await within(deadline, loop.run_in_executor(self._threads, transcribe, engine, batch))
+            results = await within(
+                lambda: told or pace.deadline(model, batch.seconds),
+                loop.run_in_executor(self._threads, transcribe, engine, batch),
+            )
         except TimeoutError:
             names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]
-            end_hung_process(self._context.run_file, chunks=names, after_seconds=deadline)
+            end_hung_process(self._context.run_file, chunks=names, after_seconds=time.monotonic() - began)
             raise
         took = time.monotonic() - began
         pace.note(model, audio_seconds=batch.seconds, work_seconds=took)
@@ -245,10 +249,17 @@ class Slots:
             self._jobs.start(asyncio.to_thread(remember, self._context.settings, found))
 
 
+async def _ended(growing: "asyncio.Task[None]", *, at_once: bool) -> None:
+    if at_once:
+        growing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await growing
+
+
 def _name(chunk: Chunk) -> tuple[str, int]:
     return chunk.task_id, chunk.cut.index
 
 
 def transcribe(engine: Engine, batch: Batch) -> list[WindowResult]:
     """On a slot's thread."""
-    return engine.transcribe([window for _, _, window in batch.work], batch.options, lambda: batch.unwanted)
+    return engine.transcribe(batch, batch.options, lambda: batch.unwanted)

@@ -13,7 +13,7 @@ from core.config import Settings
 from core.engines.builders import build_whisper
 from core.engines.model_files import ModelFiles
 from core.engines.quality import Attempt, settle
-from core.models import Options, Window
+from core.models import Options
 from core.ports import Engine
 from worker.heap import keep_heap
 
@@ -62,8 +62,9 @@ class Ours:
 
     def _work(self, line: Line, texts: dict[int, str]) -> None:
         while batch := line.take():
-            results = self._engine.transcribe([Window(pcm=pcm) for _, pcm in batch], self._options)
-            texts.update({index: result.text for (index, _), result in zip(batch, results, strict=True)})
+            results = self._engine.transcribe(batch, self._options)
+            line.done(batch)
+            texts.update({index: result.text for (index, _), result in zip(batch.windows, results, strict=True)})
 
     async def _cut(self, path: Path, line: Line) -> None:
         async with self._decoders.open(path, DecodeLimits()) as decoder:

@@ -1,6 +1,6 @@
 """What runs the network itself. The engine around it judges, falls back, cuts segments and keeps order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from core.engines.agreement import Votes
@@ -16,8 +16,11 @@ class Backend(Protocol):
     book: TokenBook
     multilingual: bool
 
-    def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Any:
-        """Encode windows one by one, which is quicker than as a batch. ``check`` may raise between two of them."""
+    def hear(self, windows: Iterable[Pcm], check: Callable[[], None]) -> Any:
+        """Encode windows one by one, which is quicker than as a batch. ``check`` may raise between two of them.
+
+        Each is asked for when its turn has come; at most ``operator.length_hint(windows)`` come.
+        """
 
     def decode(
         self, heard: Any, which: Sequence[int], options: Options, search: Search, check: Callable[[], None]

@@ -1,6 +1,6 @@
 """Whisper on CTranslate2: what runs it on a GPU, and on processors that the compiled decoder was not made for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,7 +67,7 @@ class CTranslate2Backend:
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
         self._bands = new_bands(int(model.n_mels))
 
-    def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Encoded:
+    def hear(self, windows: Iterable[Pcm], check: Callable[[], None]) -> Encoded:
         """The encoder's output: a batch in the encoder is slower per window than one by one."""
         encoded = []
         for pcm in windows:

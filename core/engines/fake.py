@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class FakeEngine:
         return Language(code="en", probability=0.99)
 
     def transcribe(
-        self, windows: Sequence[Window], options: Options, cancelled: Callable[[], bool] = never
+        self, windows: Iterable[Window], options: Options, cancelled: Callable[[], bool] = never
     ) -> list[WindowResult]:
         """One result per window, in order. See :class:`core.ports.Engine`."""
         if options.language is None:

@@ -5,9 +5,10 @@ from the alignment, corrected by the window's own pauses.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import length_hint
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from core.engines.agreement import agree
 from core.engines.alignment import TimedWord, words_of
 from core.engines.backend import Backend
-from core.engines.memory import Halving
+from core.engines.memory import Halving, Part
 from core.engines.pauses import correct, find_pauses
 from core.engines.quality import Attempt, Search, flags, settle
 from core.engines.segmenting import segments_of
@@ -61,20 +62,18 @@ class FasterWhisperEngine:
             return agree((len(pcm), backend.votes(pcm)) for pcm in heard)
 
     def transcribe(
-        self, windows: Sequence[Window], options: Options, cancelled: Callable[[], bool] = never
+        self, windows: Iterable[Window], options: Options, cancelled: Callable[[], bool] = never
     ) -> list[WindowResult]:
         """One result per window, in order. See :class:`core.ports.Engine`."""
-        backend = self._loaded()
-        results = [WindowResult(segments=()) for _ in windows]
-        audible = [index for index, window in enumerate(windows) if _audible(window.pcm)]
+        backend, speech = self._loaded(), _Speech(windows)
         with _translated("Transcribing failed"):
             backend.book.start(options)  # wrong options are told even where there is nothing to hear
-            heard = [windows[index].pcm for index in audible]
             done = self._halving.run(
-                lambda some: _Batch(backend, some, options, self._settle, cancelled).results(), heard
+                lambda some: _Batch(backend, some, options, self._settle, cancelled).results(), speech
             )
-            for index, result in zip(audible, done, strict=True):
-                results[index] = result
+        results = [WindowResult(segments=()) for _ in range(speech.count)]
+        for index, result in zip(speech.places, done, strict=True):
+            results[index] = result
         return results
 
     def _loaded(self) -> Backend:
@@ -84,13 +83,33 @@ class FasterWhisperEngine:
         return self._backend
 
 
+class _Speech(Iterator[Pcm]):
+    """What can be heard of windows, as they come. ``count``: of all that came; ``places``: of those that can be heard
+    among them."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self._windows = iter(windows)
+        self.count, self.places = 0, list[int]()
+
+    def __next__(self) -> Pcm:
+        for window in self._windows:
+            self.count += 1
+            if _audible(window.pcm):
+                self.places.append(self.count - 1)
+                return window.pcm
+        raise StopIteration
+
+    def __length_hint__(self) -> int:
+        return length_hint(self._windows)
+
+
 class _Batch:
     """Windows that are transcribed together, with somebody who may lose interest in between."""
 
     def __init__(
         self,
         backend: Backend,
-        windows: Sequence[Pcm],
+        windows: Part[Pcm],
         options: Options,
         settle: Settle,
         cancelled: Callable[[], bool],
@@ -104,18 +123,18 @@ class _Batch:
     def results(self) -> list[WindowResult]:
         heard = self._backend.hear(self._windows, self._check)
         search = Search(beam_size=self._options.beam_size, temperature=self._options.temperature)
-        firsts = self._decode(heard, range(len(self._windows)), search)
+        firsts = self._decode(heard, range(len(self._windows.taken)), search)
         attempts = [self._settled(heard, index, first) for index, first in enumerate(firsts)]
         self._check()
         words = self._words(heard, attempts)
         return [
             _result(attempt, correct(own, find_pauses(pcm), len(pcm) / SAMPLE_RATE))
-            for attempt, own, pcm in zip(attempts, words, self._windows, strict=True)
+            for attempt, own, pcm in zip(attempts, words, self._windows.taken, strict=True)
         ]
 
     def _words(self, heard: Any, attempts: Sequence[Attempt]) -> list[list[TimedWord]]:
         spoken = [replace(attempt, tokens=()) if attempt.silent else attempt for attempt in attempts]
-        samples = [len(pcm) for pcm in self._windows]
+        samples = [len(pcm) for pcm in self._windows.taken]
         times = self._backend.align(heard, spoken, samples, self._options)
         speaker = self._backend.book.speaker(self._options)
         return [

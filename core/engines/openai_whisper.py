@@ -6,7 +6,7 @@ layers of its own, and all of them the same weights in memory.
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,7 +51,7 @@ class OpenAIBackend:
         self.multilingual = bool(model.is_multilingual)
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
 
-    def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Any:
+    def hear(self, windows: Iterable[Pcm], check: Callable[[], None]) -> Any:
         """The encoder's output: a tensor (windows, 1500, width)."""
         import torch  # noqa: PLC0415  the extra
 

@@ -1,6 +1,7 @@
 """What every engine must do. A test module subclasses :class:`EngineContract` and adds ``engine`` and ``pcm``."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,6 +23,21 @@ def windows_of(pcm: Pcm) -> list[Window]:
         Window(pcm=pcm),
         Window(pcm=pcm[second : 2 * second]),
     ]
+
+
+class Coming(Iterator[Window]):
+    """These windows, of ``most`` that might have come."""
+
+    def __init__(self, windows: list[Window], most: int) -> None:
+        self._windows, self._most = iter(windows), most
+
+    def __next__(self) -> Window:
+        window = next(self._windows)
+        self._most -= 1
+        return window
+
+    def __length_hint__(self) -> int:
+        return self._most
 
 
 def texts(results: list[WindowResult]) -> list[str]:
@@ -81,6 +97,14 @@ class EngineContract:
         together = engine.transcribe(windows, OPTIONS)
         alone = [engine.transcribe([window], OPTIONS)[0] for window in windows]
         assert timed(together) == timed(alone)
+
+    def test_windows_may_come_while_earlier_ones_are_heard(self, engine: Engine, pcm: Pcm) -> None:
+        """With or without a word on how many they may become; it makes no other text of them."""
+        windows = windows_of(pcm)
+        expected = timed(engine.transcribe(windows, OPTIONS))
+        assert timed(engine.transcribe(Coming(windows, most=len(windows) + 3), OPTIONS)) == expected
+        assert timed(engine.transcribe((window for window in windows), OPTIONS)) == expected
+        assert engine.transcribe(Coming([], most=3), OPTIONS) == []
 
     def test_two_threads_at_once_get_what_each_would_alone(self, engine: Engine, pcm: Pcm) -> None:
         """One instance serves all slots."""

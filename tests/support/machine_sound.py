@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -108,7 +108,7 @@ class SteppedEngine:
         return Language(code="en", probability=0.9)
 
     def transcribe(
-        self, windows: Sequence[Window], options: Options, cancelled: Callable[[], bool] = never
+        self, windows: Iterable[Window], options: Options, cancelled: Callable[[], bool] = never
     ) -> list[WindowResult]:
         """As it was told."""
         assert options.language == "en"
@@ -116,11 +116,12 @@ class SteppedEngine:
             raise NotYetError
         if cancelled():
             raise EngineCancelledError("Nobody wants it.")
+        given = list(windows)
         if self.fails:
-            if len(windows) == 1:
-                self._failed(self._owner, windows[0].pcm)
+            if len(given) == 1:
+                self._failed(self._owner, given[0].pcm)
             raise EngineError("Told to fail.")
-        return [self._result(window.pcm) for window in windows]
+        return [self._result(window.pcm) for window in given]
 
     def _result(self, pcm: Pcm) -> WindowResult:
         segment = Segment(start=0.0, end=len(pcm) / SAMPLE_RATE, text=heard(pcm), words=())

@@ -1,9 +1,10 @@
 """Whisper with an encoder of one's choice and the compiled decoder."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import length_hint
 from typing import Any, Protocol
 
 import numpy as np
@@ -89,17 +90,18 @@ class NativeBackend:
         begin = [self.book.start_token]
         starts(self._desk, heard, 0, begin, begin, LEAST_STEPS, self._shape.alignment_heads)
 
-    def hear(self, windows: Sequence[Pcm], check: Callable[[], None]) -> Sound:
+    def hear(self, windows: Iterable[Pcm], check: Callable[[], None]) -> Sound:
         """Keys and values of every window, in 8 bits."""
-        sound = self._room(len(windows))
-        for index, pcm in enumerate(windows):
+        sound, count = self._room(length_hint(windows)), 0
+        for pcm in windows:
             check()
-            self._encoder.hear(spectrogram(self._bands, pcm), sound, index)
-        return sound
+            self._encoder.hear(spectrogram(self._bands, pcm), sound, count)
+            count += 1
+        return first_of(sound, count)
 
     def _room(self, windows: int) -> Sound:
-        """As much as the largest batch of any slot has had, whatever this one needs: how much memory a worker takes
-        shows in its first minutes, and not when all slots happen to have their largest batch at once."""
+        """For so many, and as much as the largest batch of any slot has had: how much memory a worker takes shows in
+        its first minutes, and not when all slots happen to have their largest batch at once."""
         if windows == 1:  # perhaps on a thread that never has a batch
             return self._new_sound(1)
         try:
@@ -108,7 +110,7 @@ class NativeBackend:
             self._largest = windows
             return self._new_sound(windows)
         self._largest = max(windows, self._largest)
-        return first_of(sound, windows)
+        return sound
 
     def _new_sound(self, windows: int) -> Sound:
         layers, width = self._model.own_norm.scale.shape

@@ -1,10 +1,10 @@
 """Batches that do not fit into memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import pytest
 
-from core.engines.memory import Halving
+from core.engines.memory import Halving, Part
 from core.errors import EngineMemoryError
 
 REFUSALS = [
@@ -22,12 +22,28 @@ class Device:
         self.room, self.refusal = room, refusal
         self.tried: list[int] = []
 
-    def work(self, items: Sequence[int]) -> list[int]:
+    def work(self, part: Part[int]) -> list[int]:
         """Twice each."""
+        items = list(part)
+        assert items == part.taken
         self.tried.append(len(items))
         if len(items) > self.room:
             raise self.refusal
         return [2 * item for item in items]
+
+
+class Coming(Iterator[int]):
+    """So many come, of ``most`` that may."""
+
+    def __init__(self, count: int, most: int) -> None:
+        self.left, self.most = iter(range(count)), most
+
+    def __next__(self) -> int:
+        self.most -= 1
+        return next(self.left)
+
+    def __length_hint__(self) -> int:
+        return self.most
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: str(refusal)[:20] or "MemoryError")
@@ -65,3 +81,43 @@ def test_other_errors_are_none_of_its_business() -> None:
 def test_nothing_needs_no_device() -> None:
     """A batch of silence."""
     assert Halving().run(Device(0, REFUSALS[0]).work, []) == []
+
+
+def test_each_is_asked_for_when_it_is_needed() -> None:
+    """The second comes after the first was taken, so it may not be known yet when the work begins."""
+    log: list[str] = []
+
+    def coming() -> Iterator[int]:
+        for item in range(3):
+            log.append(f"come {item}")
+            yield item
+
+    def work(part: Part[int]) -> list[int]:
+        return [log.append(f"take {item}") or item for item in part]  # type: ignore[func-returns-value]
+
+    assert Halving().run(work, coming()) == [0, 1, 2]
+    assert log == [f"{what} {item}" for item in range(3) for what in ("come", "take")]
+
+
+def test_fewer_may_come_than_there_is_room_for() -> None:
+    """The room is known before; where there is none for so many, there is for half of it."""
+    device, rooms = Device(2, REFUSALS[0]), list[int]()
+
+    def work(part: Part[int]) -> list[int]:
+        rooms.append(part.room)
+        return device.work(part)
+
+    assert Halving().run(work, Coming(3, most=8)) == [0, 2, 4]
+    assert rooms == [8, 4, 2, 2]
+    assert device.tried == [3, 3, 2, 1]
+
+
+def test_no_room_at_all_is_told_of_before_anything_comes() -> None:
+    """Nothing was taken by then, and nothing is lost."""
+
+    def refuse(part: Part[int]) -> list[int]:
+        if part.room > 1:
+            raise MemoryError
+        return list(part)
+
+    assert Halving().run(refuse, Coming(3, most=8)) == [0, 1, 2]

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -31,7 +31,7 @@ class Stub:
         return Language(code="en", probability=1.0)
 
     def transcribe(
-        self, windows: Sequence[Window], options: Options, cancelled: Callable[[], bool] = never
+        self, windows: Iterable[Window], options: Options, cancelled: Callable[[], bool] = never
     ) -> list[WindowResult]:
         return []
 

@@ -8,7 +8,7 @@ import pytest
 from core.models import Options
 from core.ports import Message
 from worker.batching import BatchSize
-from worker.intake import Arrival, Intake, IntakeClosedError
+from worker.intake import Arrival, Hand, Intake, IntakeClosedError
 
 BASE = Options(model="base", language="en")
 
@@ -32,14 +32,14 @@ def arrival(task_id: str, index: int, options: Options = BASE) -> Arrival:
     return Arrival(task_id=task_id, index=index, options=options, delivery=Delivery())
 
 
-def intake(*, slots: int = 2, batch: int | None = 4, left: float | None = 0, linger_seconds: float = 0.0) -> Intake:
+def intake(*, slots: int = 2, batch: int | None = 4, left: float | None = 0) -> Intake:
     """An intake whose tasks have so much left for each slot, or (None) more to come. ``batch``: None to try sizes."""
 
     async def answer(task_ids: list[str]) -> float | None:
         return left
 
     sizes = BatchSize(of=replace(BASE, language=None), slots=slots, settled=batch)
-    return Intake(slots=slots, sizes=sizes, left=answer, linger_seconds=linger_seconds)
+    return Intake(slots=slots, sizes=sizes, left=answer)
 
 
 async def filled(taken: Intake, *arrivals: Arrival) -> Intake:
@@ -49,9 +49,9 @@ async def filled(taken: Intake, *arrivals: Arrival) -> Intake:
     return taken
 
 
-def names(batch: list[Arrival]) -> list[tuple[str, int]]:
+def names(hand: Hand) -> list[tuple[str, int]]:
     """Task and index."""
-    return [(one.task_id, one.index) for one in batch]
+    return [(one.task_id, one.index) for one in hand.arrivals]
 
 
 async def test_tasks_take_turns_within_a_batch():
@@ -74,7 +74,7 @@ async def test_short_tasks_do_not_starve_a_long_one():
     seen = []
     for number in range(6):
         await filled(taken, *[arrival(f"short {number} {other}", 0) for other in range(3)])
-        seen.append({one.task_id == "long" for one in await taken.take()})
+        seen.append({one.task_id == "long" for one in (await taken.take()).arrivals})
     assert seen == [{False}, {True}] * 3
 
 
@@ -99,35 +99,35 @@ async def test_only_equal_options_share_a_batch():
 async def test_what_is_left_at_the_end_is_shared_evenly(waiting: int, first: int):
     """Two slots, batches of four, nothing more to come."""
     taken = await filled(intake(), *[arrival("a", index) for index in range(waiting)])
-    assert len(await taken.take()) == first
+    assert len((await taken.take()).arrivals) == first
 
 
 @pytest.mark.parametrize(("left", "first"), [(7.0, 4), (4.0, 4), (3.5, 4), (2.5, 3), (1.5, 2), (0.3, 2)])
 async def test_what_is_left_elsewhere_counts_too(left: float, first: int):
     """Four wait here, the others in the broker or with other workers: batches do not shrink before their time."""
     taken = await filled(intake(left=left), *[arrival("a", index) for index in range(4)])
-    assert len(await taken.take()) == first
+    assert len((await taken.take()).arrivals) == first
 
 
 async def test_full_batches_while_there_is_more_to_come():
     """Six waiting of many: the first slot takes four, not three."""
     taken = await filled(intake(left=None), *[arrival("a", index) for index in range(6)])
-    assert len(await taken.take()) == 4
+    assert len((await taken.take()).arrivals) == 4
 
 
 @pytest.mark.parametrize("waiting", [100, 26])
 async def test_the_usual_size_is_asked_for_at_every_batch(waiting: int):
     """While sizes are tried each batch has another, also where many wait."""
     taken = await filled(intake(batch=None, left=None), *[arrival("a", index) for index in range(waiting)])
-    assert [len(await taken.take()) for _ in range(3)] == [8, 4, 6]
+    assert [len((await taken.take()).arrivals) for _ in range(3)] == [8, 4, 6]
 
 
 async def test_at_a_files_end_the_size_of_that_batch_counts():
     """Eleven for two slots: batches of 8 are shared out, where those of 4 are full ones."""
     taken = await filled(intake(batch=None, left=5.5), *[arrival("a", index) for index in range(11)])
-    assert len(await taken.take()) == 6
+    assert len((await taken.take()).arrivals) == 6
     taken = await filled(intake(batch=None, left=8.0), *[arrival("a", index) for index in range(16)])
-    assert [len(await taken.take()) for _ in range(2)] == [8, 4]
+    assert [len((await taken.take()).arrivals) for _ in range(2)] == [8, 4]
 
 
 async def test_a_whole_batch_of_one_task_is_one_of_that_size():
@@ -139,28 +139,60 @@ async def test_a_whole_batch_of_one_task_is_one_of_that_size():
     assert {name for name, _ in names(await taken.take())} == {"long"}
 
 
-async def test_a_slot_waits_a_moment_for_a_batch_to_fill():
-    """Chunks are announced one after the other: the first does not go alone."""
-    taken = await filled(intake(left=None, linger_seconds=5), arrival("a", 0))
-    taking = asyncio.create_task(taken.take())
-    for index in range(1, 4):
-        await asyncio.sleep(0)
-        await taken.put(arrival("a", index))
-    assert len(await taking) == 4
+async def test_a_slot_begins_with_what_is_there():
+    """Though it is less than its share: what comes is added to it."""
+    taken = await filled(intake(left=None), arrival("a", 0))
+    hand = await taken.take()
+    assert (names(hand), hand.share) == ([("a", 0)], 4)
+    await filled(taken, *[arrival("a", index) for index in range(1, 4)])
+    assert [one.index for one in taken.add(hand, 2)] == [1, 2]
+    assert names(hand) == [("a", 0), ("a", 1), ("a", 2)]
+    assert taken.held == {("a", index) for index in range(4)}
+    taken.done(hand)
+    assert taken.held == {("a", 3)}
 
 
-async def test_a_batch_that_does_not_fill_goes_as_it_is():
-    """After that moment."""
-    taken = await filled(intake(left=None, linger_seconds=0.01), arrival("a", 0))
-    assert len(await taken.take()) == 1
+async def test_only_chunks_of_its_own_tasks_are_added_to_a_batch():
+    """A short file that comes meanwhile may soon have a slot of its own, and need not wait for this one's windows."""
+    taken = await filled(intake(left=None), arrival("a", 0))
+    hand = await taken.take()
+    await filled(taken, arrival("b", 0), arrival("a", 1))
+    assert names(hand) + [("a", one.index) for one in taken.add(hand, 3)] == [("a", 0), ("a", 1)]
+    assert names(await taken.take()) == [("b", 0)]
 
 
-async def test_who_waits_for_a_batch_to_fill_hears_that_there_is_none():
+@pytest.mark.parametrize(("waiting", "lacks"), [(0, 0), (1, 1), (2, 1), (3, 2), (5, 3), (50, 3)])
+async def test_a_batch_lacks_its_share_of_what_is_left(waiting: int, lacks: int):
+    """Of two slots each has one window: with five more to come each is to have four, and with many a full batch."""
+    taken = await filled(intake(), arrival("a", 0))
+    hand = await taken.take()
+    await filled(taken, arrival("a", 1))
+    await taken.take()
+    await filled(taken, *[arrival("a", index) for index in range(2, 2 + waiting)])
+    assert await taken.lacks(hand) == lacks
+
+
+async def test_while_more_is_to_come_it_is_not_known_what_a_batch_lacks():
+    """The file is still being cut."""
+    taken = await filled(intake(left=None), arrival("a", 0))
+    assert await taken.lacks(await taken.take()) is None
+
+
+async def test_whoever_asks_what_is_left_hears_that_there_is_nothing_to_take():
     """The worker leaves meanwhile; what waited is given back, and no empty batch is given out."""
-    taken = await filled(intake(left=None, linger_seconds=5), arrival("a", 0))
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: list[str]) -> float:
+        asked.set()
+        await answer.wait()
+        return 0.5
+
+    sizes = BatchSize(of=replace(BASE, language=None), slots=2, settled=4)
+    taken = await filled(Intake(slots=2, sizes=sizes, left=slow), arrival("a", 0))
     taking = asyncio.create_task(taken.take())
-    await asyncio.sleep(0.05)
+    await asked.wait()
     assert [one.index for one in await taken.close()] == [0]
+    answer.set()
     with pytest.raises(IntakeClosedError):
         await taking
 

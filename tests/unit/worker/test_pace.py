@@ -57,7 +57,7 @@ async def test_a_thread_that_does_not_come_back_in_time_times_out():
     """And is not cancelled, since it cannot be."""
     never = asyncio.get_running_loop().create_future()
     with pytest.raises(TimeoutError):
-        await within(0.02, never)
+        await within(lambda: 0.02, never)
     assert not never.cancelled()
 
 
@@ -68,7 +68,8 @@ from worker.patience import within
 async def main():
     loop = asyncio.get_running_loop()
     print("begun", flush=True)
-    print(await within(2.0, loop.run_in_executor(None, lambda: [time.sleep(0.05) for _ in range(20)] and "done")))
+    work = loop.run_in_executor(None, lambda: [time.sleep(0.05) for _ in range(20)] and "done")
+    print(await within(lambda: 2.0, work))
 
 asyncio.run(main())
 """

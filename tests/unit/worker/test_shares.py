@@ -46,14 +46,14 @@ def test_what_is_under_way_is_known_by_the_time_that_windows_take() -> None:
     now = [0.0]
     under_way = UnderWay(3, clock=lambda: now[0])
     under_way.begin("a", 4)
-    assert under_way.others == [4.0, 0.0]
+    assert under_way.others() == [4.0, 0.0]
     under_way.end("a")
     under_way.note(4, 8.0)
     under_way.begin("b", 4)
     now[0] = 3.0
-    assert under_way.others == [2.5, 0.0]
+    assert under_way.others() == [2.5, 0.0]
     now[0] = 99.0
-    assert under_way.others == [0.0, 0.0]
+    assert under_way.others() == [0.0, 0.0]
 
 
 def test_it_is_known_how_long_slots_were_free() -> None:
@@ -81,4 +81,18 @@ def test_a_single_slot_has_no_others() -> None:
     """Whatever it is busy with."""
     under_way = UnderWay(1)
     under_way.begin("a", 4)
-    assert under_way.others == []
+    assert under_way.others() == []
+
+
+def test_a_batch_that_grows_counts_with_all_that_is_in_it() -> None:
+    """Since its begin; and its own slot is none of the others."""
+    now = [0.0]
+    under_way = UnderWay(2, clock=lambda: now[0])
+    under_way.note(1, 2.0)
+    under_way.begin("a", 1)
+    under_way.begin("b", 3)
+    now[0] = 1.0
+    under_way.grow("a", 4)
+    assert under_way.left("a") == 4.5
+    assert under_way.others("a") == [2.5]
+    assert under_way.others("b") == [4.5]

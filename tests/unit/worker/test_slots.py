@@ -8,16 +8,17 @@ import pytest
 from core.config import Settings
 from core.models import SAMPLE_RATE, Chunk, Cut, Options, Window
 from core.states import ChunkState
+from worker.batch import Batch
 from worker.batch_memory import usual_batch
 from worker.batching import TIMES, TRIED
 from worker.intake import Intake
 from worker.jobs import Jobs
 from worker.pace import Pace
-from worker.slots import Batch, Slots
+from worker.slots import Slots
 
 ENGLISH = Options(model="base", language="en")
 WINDOW = Window(pcm=np.zeros(20 * SAMPLE_RATE, np.int16))
-ENGINE = SimpleNamespace(transcribe=lambda windows, options, cancelled: [None] * len(windows))
+ENGINE = SimpleNamespace(transcribe=lambda windows, options, cancelled: [None for _ in windows])
 
 
 async def nothing_left(_: list[str]) -> float:
@@ -48,13 +49,13 @@ def batch_of(*indexes):
     """Chunks of one task, being transcribed."""
     cuts = [Cut(index=index, start=0, end=SAMPLE_RATE, core_start=0, core_end=SAMPLE_RATE) for index in indexes]
     chunks = [Chunk(task_id="t", cut=cut, state=ChunkState.RUNNING) for cut in cuts]
-    return Batch(options=ENGLISH, work=[(None, chunk, WINDOW) for chunk in chunks])
+    return Batch([(None, chunk, WINDOW) for chunk in chunks], options=ENGLISH)
 
 
 async def transcribed(slots, *, times=TIMES + 1):
     """One of each size, so many times."""
     for size in TRIED * times:
-        batch = Batch(options=ENGLISH, work=[(None, None, WINDOW)] * size)
+        batch = Batch([(None, None, WINDOW)] * size, options=ENGLISH)
         assert len(await slots._on_thread(batch)) == size
 
 

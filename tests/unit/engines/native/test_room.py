@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.engines.memory import Halving
+from core.engines.memory import Halving, Part
 from core.engines.native import backend as module
 from core.engines.native.backend import NativeBackend
 
@@ -53,6 +53,12 @@ def hear(backend: NativeBackend, windows: int) -> Any:
     return backend.hear([SILENCE] * windows, lambda: None)
 
 
+def answers(backend: NativeBackend, some: Part[int]) -> list[int]:
+    """How many were heard together, for each of them."""
+    windows = len(list(some))
+    return [len(hear(backend, windows).frames)] * windows
+
+
 def test_every_batch_has_the_room_of_the_largest_so_far(backend: NativeBackend, asked: list[int]) -> None:
     """So much is needed anyway when its turn comes. A single window, whose language may be sought, has its own."""
     shapes = [hear(backend, windows).keys.shape[:2] for windows in (4, 8, 4, 1)]
@@ -64,7 +70,7 @@ def test_where_there_is_none_for_that_a_small_batch_still_has_its_own(backend: N
     """It is not to blame: the engine would halve it, and all that come after it."""
     hear(backend, 8)
     asked.append(10)
-    done = Halving().run(lambda some: [len(hear(backend, len(some)).frames)] * len(some), [0] * 4)
+    done = Halving().run(lambda some: answers(backend, some), [0] * 4)
     assert done == [4] * 4
     assert asked[2:] == [8, 4]
     hear(backend, 3)
@@ -74,5 +80,5 @@ def test_where_there_is_none_for_that_a_small_batch_still_has_its_own(backend: N
 def test_a_batch_for_which_there_is_no_room_is_halved(backend: NativeBackend, asked: list[int]) -> None:
     """As ever."""
     asked.append(10)
-    done = Halving().run(lambda some: [len(hear(backend, len(some)).frames)] * len(some), [0] * 8)
+    done = Halving().run(lambda some: answers(backend, some), [0] * 8)
     assert done == [4] * 8
