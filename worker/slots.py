@@ -252,8 +252,12 @@ class Slots:
 async def _ended(growing: "asyncio.Task[None]", *, at_once: bool) -> None:
     if at_once:
         growing.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
         await growing
+    except asyncio.CancelledError:
+        pass
+    except Exception:
+        log.exception("a batch did not grow, after an error that was not foreseen; the sweeper frees what was for it")
 
 
 def _name(chunk: Chunk) -> tuple[str, int]:

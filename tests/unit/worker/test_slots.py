@@ -1,5 +1,6 @@
 """What a slot learns from a batch."""
 
+import asyncio
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,6 +81,24 @@ async def test_a_batch_beside_a_slot_that_has_none_says_nothing(slots):
     busy(slots, "this")
     await transcribed(slots, times=3 * TIMES)
     assert len({slots._intake.sizes.next(ENGLISH) for _ in TRIED}) == len(TRIED)
+
+
+async def test_a_batch_that_fails_to_grow_keeps_its_results(slots):
+    """They are no worse for it."""
+
+    async def broken():
+        raise RuntimeError("not foreseen")
+
+    batch, growing = Batch([(None, None, WINDOW)], options=ENGLISH, most=2), asyncio.create_task(broken())
+    assert len(await slots._grown(batch, growing)) == 1
+    assert batch.missing == 0
+
+
+async def test_a_batch_that_has_ended_does_not_wait_to_grow(slots):
+    """Whatever it was that might have come."""
+    batch, growing = Batch([(None, None, WINDOW)], options=ENGLISH), asyncio.create_task(asyncio.sleep(60))
+    assert len(await asyncio.wait_for(slots._grown(batch, growing), 30)) == 1
+    assert growing.cancelled()
 
 
 async def test_of_a_batch_one_chunk_is_asked_about_while_that_is_wanted(slots, settings):
