@@ -250,14 +250,13 @@ class Slots:
 
 
 async def _ended(growing: "asyncio.Task[None]", *, at_once: bool) -> None:
+    """Whoever waits here may be cancelled, which ``growing`` is not to hide."""
     if at_once:
         growing.cancel()
-    try:
-        await growing
-    except asyncio.CancelledError:
-        pass
-    except Exception:
-        log.exception("a batch did not grow, after an error that was not foreseen; the sweeper frees what was for it")
+    await asyncio.wait({growing})
+    error = None if growing.cancelled() else growing.exception()
+    if error is not None:
+        log.error("batch did not grow, by an error not foreseen; the sweeper frees what was for it", exc_info=error)
 
 
 def _name(chunk: Chunk) -> tuple[str, int]:

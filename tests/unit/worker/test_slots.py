@@ -15,7 +15,7 @@ from worker.batching import TIMES, TRIED
 from worker.intake import Intake
 from worker.jobs import Jobs
 from worker.pace import Pace
-from worker.slots import Slots
+from worker.slots import Slots, _ended
 
 ENGLISH = Options(model="base", language="en")
 WINDOW = Window(pcm=np.zeros(20 * SAMPLE_RATE, np.int16))
@@ -92,6 +92,18 @@ async def test_a_batch_that_fails_to_grow_keeps_its_results(slots):
     batch, growing = Batch([(None, None, WINDOW)], options=ENGLISH, most=2), asyncio.create_task(broken())
     assert len(await slots._grown(batch, growing)) == 1
     assert batch.missing == 0
+
+
+async def test_who_is_cancelled_while_a_batch_grows_hears_of_it():
+    """What is being claimed for it goes on."""
+    growing = asyncio.create_task(asyncio.sleep(60))
+    waiting = asyncio.create_task(_ended(growing, at_once=False))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not growing.done()
+    growing.cancel()
 
 
 async def test_a_batch_that_has_ended_does_not_wait_to_grow(slots):
