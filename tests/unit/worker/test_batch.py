@@ -98,7 +98,6 @@ def test_what_is_being_claimed_is_waited_for() -> None:
         time.sleep(0.05)
         assert not found.done()
         batch.add(work(2))
-        pool.submit(lambda: None)
     assert found.result(timeout=30) == [1, 2]
     assert not batch.awaits_more
 
