@@ -1,4 +1,7 @@
-"""Windows in a line, taken by threads as a worker's slots take them."""
+"""Windows in a line, taken by threads in batches as a worker's slots share them.
+
+A slot looks for more of them while it hears those that it has; here a thread does so when it has heard them.
+"""
 
 import threading
 import time
@@ -6,8 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 
 from core.models import Pcm, Window
-from worker.batch import PATIENCE_SECONDS
-from worker.shares import UnderWay, fair_share
+from worker.growing import PATIENCE_SECONDS
+from worker.shares import UnderWay, fair_share, largest_batch
 
 
 class Line:
@@ -42,7 +45,9 @@ class Line:
             if not self._left:
                 return None
             share = fair_share(len(self._left), self._under_way.others(), self._batch) if self._ended else self._batch
-            taken = Taken(self, [self._left.popleft() for _ in range(min(share, len(self._left)))], most=share)
+            windows = [self._left.popleft() for _ in range(min(share, len(self._left)))]
+            most = share if len(windows) == share else largest_batch(self._batch)
+            taken = Taken(self, windows, most=most)
             self._under_way.begin(taken, len(taken.windows))
             return taken
 
@@ -50,11 +55,11 @@ class Line:
         """For a batch that has been heard so far: waits for the file's first windows, a moment."""
         with self._news:
             self._news.wait_for(lambda: self._left or self._ended, PATIENCE_SECONDS - taken.age)
-            own, room = self._under_way.left(taken), taken.most - len(taken.windows)
+            lacks = self._batch - len(taken.windows)
             if self._ended:
-                level = fair_share(len(self._left) + own, self._under_way.others(taken), self._batch)
-                room = min(room, max(0, level - round(own)))
-            more = [self._left.popleft() for _ in range(min(room, len(self._left)))]
+                lacks = self._under_way.lacks(taken, len(self._left), self._batch)
+            room = min(lacks, taken.most - len(taken.windows), len(self._left))
+            more = [self._left.popleft() for _ in range(room)]
             self._under_way.grow(taken, len(more))
             return more
 

@@ -3,12 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from core.models import SAMPLE_RATE, Chunk, Options, Window
 from worker.intake import Arrival
-
-PATIENCE_SECONDS = 0.3  # since its begin, for which an engine with nothing left to hear waits for the next window
 
 Work = tuple[Arrival, Chunk, Window]
 
@@ -16,29 +13,32 @@ Work = tuple[Arrival, Chunk, Window]
 class Batch(Iterator[Window]):
     """Its windows are asked for one by one, on the engine's thread; more are added on the loop's, up to ``most``.
 
-    It is closed when it is full, when the engine asks for a window that is not there and has waited long enough for it,
-    or by :meth:`close`. ``unwanted`` is looked at from the engine's thread too.
+    The engine waits for the next one until the batch is full or closed, or nobody wants it any more.
     """
 
     def __init__(self, work: Sequence[Work], *, options: Options, most: int = 0) -> None:
         self.options = options
         self.work = list(work)
-        self.unwanted = False
         self._most = max(most, len(work))
         self._given = 0
-        self._closed = self._expecting = False
+        self._closed = self._unwanted = False
         self._change = threading.Condition()
         self._began = time.monotonic()
+        self._waited, self._waits_since = 0.0, 0.0  # the second: 0 where nobody waits
 
     def __next__(self) -> Window:
         with self._change:
-            self._change.wait_for(lambda: self._given < len(self.work) or not self.missing, PATIENCE_SECONDS - self.age)
-            self._change.wait_for(lambda: not self._expecting)
+            self._wait()
             if self._given == len(self.work):
                 self._closed = True
                 raise StopIteration
             self._given += 1
             return self.work[self._given - 1][2]
+
+    def _wait(self) -> None:
+        self._waits_since = time.monotonic()
+        self._change.wait_for(lambda: self._given < len(self.work) or not self.missing or self._unwanted)
+        self._waited, self._waits_since = self.waited, 0.0
 
     def __length_hint__(self) -> int:
         return len(self.work) + self.missing - self._given
@@ -54,14 +54,25 @@ class Batch(Iterator[Window]):
         return self._given == len(self.work)
 
     @property
-    def awaits_more(self) -> bool:
-        """Whether something is being claimed for it."""
-        return self._expecting
+    def starving(self) -> bool:
+        """Whether it has asked, and waits."""
+        return self.hungry and self._waits_since > 0
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the engine has waited for windows, which is no work."""
+        since = self._waits_since
+        return self._waited + (time.monotonic() - since if since else 0.0)
 
     @property
     def age(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._began
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether nobody wants its results any more. Looked at from the engine's thread too."""
+        return self._unwanted
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -73,26 +84,20 @@ class Batch(Iterator[Window]):
         """How much audio it is."""
         return sum(len(window.pcm) for _, _, window in self.work) / SAMPLE_RATE
 
-    @contextmanager
-    def expecting(self) -> Iterator[int]:
-        """Whoever adds to it does so in here: the engine waits for what comes of it. Gives how many may be added."""
-        with self._change:
-            room = self.missing
-            self._expecting = room > 0
-        try:
-            yield room
-        finally:
-            with self._change:
-                self._expecting = False
-                self._change.notify_all()
-
     def add(self, work: Sequence[Work]) -> None:
-        """These as well."""
+        """These as well, also where it was closed while they were claimed: they are to end as the others do."""
         with self._change:
             self.work += work
+            self._change.notify_all()
 
     def close(self) -> None:
-        """No more will be added."""
+        """No more will be claimed for it."""
         with self._change:
             self._closed = True
+            self._change.notify_all()
+
+    def abandon(self) -> None:
+        """Nobody wants it any more: the engine ends it at its next step, and waits for nothing."""
+        with self._change:
+            self._unwanted = True
             self._change.notify_all()

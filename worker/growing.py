@@ -8,30 +8,39 @@ from worker.intake import Arrival, Hand, Intake
 
 LINGER_SECONDS = 0.25  # most files of two batches are cut by then: their end is known, and shared evenly
 LOOK_SECONDS = 0.05
+PATIENCE_SECONDS = 0.3  # since its begin, for which an engine with nothing left to hear waits for the next window
 
 Bring = Callable[[list[Arrival]], Awaitable[list[Work]]]
 
 
 async def grow(batch: Batch, hand: Hand, intake: Intake, bring: Bring) -> None:
-    """Until it is full or closed. ``bring`` claims and loads what has arrived.
+    """Until it is full, closed or unwanted; then it is closed. ``bring`` claims and loads what has arrived.
 
     Where the file's end is known it grows to its share at once. While more is being cut it takes nothing that another
-    slot could begin with, until the engine will soon have nothing to hear.
+    slot could begin with, until the engine will soon have nothing to hear. It is closed by whoever has looked and found
+    nothing: by the clock alone an engine could give up while somebody looks.
     """
-    while batch.missing:
-        await asyncio.sleep(LOOK_SECONDS)
-        late = batch.age >= LINGER_SECONDS
-        if late and not batch.hungry:
-            continue
-        lacks = await intake.lacks(hand)
-        if lacks == 0:
-            batch.close()
-        elif lacks is not None or late:
-            await _add(batch, hand, intake, bring, lacks)
+    try:
+        while batch.missing and not batch.unwanted:
+            await asyncio.sleep(_pause(batch.age))
+            late = batch.age >= LINGER_SECONDS
+            if batch.hungry or not late:
+                await _look(batch, hand, intake, bring, late=late)
+    finally:
+        batch.close()
 
 
-async def _add(batch: Batch, hand: Hand, intake: Intake, bring: Bring, lacks: int | None) -> None:
-    with batch.expecting() as room:
-        more = intake.add(hand, room if lacks is None else min(room, lacks))
-        if more:
-            batch.add(await bring(more))
+def _pause(age: float) -> float:
+    """One look comes exactly when it may first take what there is."""
+    return LOOK_SECONDS if age >= LINGER_SECONDS else min(LOOK_SECONDS, LINGER_SECONDS - age)
+
+
+async def _look(batch: Batch, hand: Hand, intake: Intake, bring: Bring, *, late: bool) -> None:
+    in_vain = batch.starving and batch.age >= PATIENCE_SECONDS
+    lacks = await intake.lacks(hand)
+    usual = hand.usual - len(batch.work) if late else 0
+    more = intake.add(hand, max(0, min(batch.missing, usual if lacks is None else lacks)))
+    if more:
+        batch.add(await bring(more))
+    elif lacks == 0 or in_vain:
+        batch.close()

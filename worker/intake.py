@@ -9,7 +9,7 @@ long before the end.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from core.models import Options
@@ -33,11 +33,11 @@ class Arrival:
 
 @dataclass(kw_only=True, slots=True)
 class Hand:
-    """What a slot has taken. ``usual``: size of a batch when it did; ``share``: how many it was to take."""
+    """What a slot has taken. ``usual``: size of a batch when it did; ``most``: how many it may become."""
 
     arrivals: list[Arrival]
     usual: int
-    share: int
+    most: int
 
     @property
     def tasks(self) -> list[str]:
@@ -104,7 +104,10 @@ class Intake:
             share = await self._fair_share(usual)
             if self._closed:  # meanwhile
                 raise IntakeClosedError
-            hand = Hand(arrivals=self._pick(share, self._sitting_out(usual)), usual=usual, share=share)
+            arrivals = self._pick(share, self._sitting_out(usual))
+        # One that is short of its share grows, and to more than that where less would leave a crumb.
+        most = share if len(arrivals) == share else largest_batch(usual)
+        hand = Hand(arrivals=arrivals, usual=usual, most=most)
         self._taken.update((arrival.task_id, arrival.index) for arrival in hand.arrivals)
         self.under_way.begin(id(hand), len(hand.arrivals))
         return hand
@@ -114,14 +117,13 @@ class Intake:
         left = await self._left(hand.tasks)
         if left is None:
             return None
-        own = self.under_way.left(id(hand))
         waiting = sum(len(self._waiting.get(task_id, ())) for task_id in hand.tasks)
-        level = fair_share(max(left * self._slots, waiting) + own, self.under_way.others(id(hand)), hand.usual)
-        return max(0, level - round(own))
+        return self.under_way.lacks(id(hand), max(left * self._slots, waiting), hand.usual)
 
     def add(self, hand: Hand, most: int) -> list[Arrival]:
-        """So many more for it, of what waits of its own tasks: others may have a slot of their own soon."""
-        more = self._pick(most, self._waiting.keys() - set(hand.tasks), hand.arrivals)
+        """So many more for it, of what waits of its own tasks, whose options are its own: others may have a slot of
+        their own soon."""
+        more = self._pick(most, self._waiting.keys() - set(hand.tasks))
         hand.arrivals += more
         self._taken.update((arrival.task_id, arrival.index) for arrival in more)
         self.under_way.grow(id(hand), len(more))
@@ -153,13 +155,12 @@ class Intake:
             return usual
         return fair_share(max(left * self._slots, len(self)), self.under_way.others(), usual)
 
-    def _pick(self, size: int, passed_over: set[str], beside: Sequence[Arrival] = ()) -> list[Arrival]:
-        """``beside``: what they will be with, and have the same options as."""
+    def _pick(self, size: int, passed_over: set[str]) -> list[Arrival]:
         batch: list[Arrival] = []
         while len(batch) < size and (task_id := self._next_task(passed_over)) is not None:
             line = self._waiting[task_id]
             index = next(iter(line))
-            if any(line[index].options != one.options for one in (*beside, *batch)[:1]):
+            if batch and line[index].options != batch[0].options:
                 passed_over.add(task_id)
                 continue
             batch.append(line.pop(index))

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 DELAYS = (0.2, 0.5, 1.0, 2.0)
 LAST_DELAY = 5.0
-TICKS = 20  # equal parts of a wait; a pause of this process or of its machine uses up one of them
+TICKS = 20  # parts of a wait; a pause of this process or of its machine uses up one of them
 
 Result = TypeVar("Result")
 
@@ -38,13 +38,15 @@ async def within(seconds: Callable[[], float], work: "asyncio.Future[Result]") -
     How many is asked again and again: work may become more while it is done.
 
     The clock runs on while a process is stopped or its machine asleep: one long timer would then be over before the
-    thread had its time. ``work`` is never cancelled: a thread cannot be.
+    thread had its time, so no wait counts for more than it was to take. ``work`` is never cancelled: no thread can be.
     """
     work.add_done_callback(_heard)  # whoever waits may be cancelled before
-    for _ in range(TICKS):
-        done, _ = await asyncio.wait({work}, timeout=seconds() / TICKS)
+    ran = 0.0
+    while ran < (limit := seconds()):
+        done, _ = await asyncio.wait({work}, timeout=limit / TICKS)
         if done:
             return work.result()
+        ran += limit / TICKS
     raise TimeoutError
 
 

@@ -56,7 +56,7 @@ class UnderWay:
         del self._batches[name]
 
     def note(self, windows: int, seconds: float) -> None:
-        """So many were transcribed together in so long, with nothing else in between."""
+        """So many were transcribed together, by work of so long."""
         each, before = seconds / windows, self._seconds_per_window
         self._seconds_per_window = each if before is None else before + _WEIGHT * (each - before)
 
@@ -70,9 +70,10 @@ class UnderWay:
         before, began = self._batches[name]
         self._batches[name] = before + windows, began
 
-    def left(self, name: object) -> float:
-        """Windows of a batch that are yet to be done."""
-        return self._left(*self._batches[name])
+    def lacks(self, name: object, left: float, batch: int) -> int:
+        """How many of ``left`` windows a batch is still to take, so that all end together: see :func:`fair_share`."""
+        own = self._left(*self._batches[name])
+        return max(0, fair_share(left + own, self.others(name), batch) - round(own))
 
     def others(self, name: object = None) -> list[float]:
         """Windows that each slot has yet to do, but for the one with this batch or a free one; 0 for a free one."""

@@ -11,7 +11,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 import structlog
@@ -71,12 +70,13 @@ class Slots:
         doubtful = [batch for batch in running if _name(batch.chunks[0]) in gone]
         gone |= await lost([chunk for batch in doubtful for chunk in batch.chunks[1:]])
         for batch in doubtful:
-            batch.unwanted |= gone.issuperset(map(_name, batch.chunks))
+            if gone.issuperset(map(_name, batch.chunks)):
+                batch.abandon()
 
     def abandon(self) -> None:
         """Stop between two steps of the engine."""
         for batch in self.running:
-            batch.unwanted = True
+            batch.abandon()
 
     async def _slot(self) -> None:
         while True:
@@ -94,17 +94,32 @@ class Slots:
     async def _work(self, hand: Hand) -> None:
         """A suspect is claimed only when its turn has come: a claim counts as an attempt if the process dies."""
         suspects: list[tuple[Arrival, int]] = []
-        bring = partial(self._bring, suspects=suspects)
         async with self._floor.shared():
-            work = await bring(hand.arrivals)
+            work = await self._bring(hand.arrivals, suspects)
             if work:
-                batch = Batch(work, options=hand.arrivals[0].options, most=hand.share)
-                growing = asyncio.create_task(grow(batch, hand, self._intake, bring))
+                batch = Batch(work, options=hand.arrivals[0].options, most=hand.most)
+                growing = asyncio.create_task(self._grow(batch, hand, suspects))
                 await self._transcribe(batch, growing)
         for arrival, attempts in suspects:
             await self._attempt_suspect(arrival, attempts)
 
-    async def _bring(self, arrivals: list[Arrival], *, suspects: list[tuple[Arrival, int]]) -> list[Work]:
+    async def _grow(self, batch: Batch, hand: Hand, suspects: list[tuple[Arrival, int]]) -> None:
+        """An error costs the batch nothing but what was being claimed for it."""
+
+        async def bring(arrivals: list[Arrival]) -> list[Work]:
+            work = await self._bring(arrivals, suspects)
+            if not batch.unwanted:
+                return work
+            # Whoever abandoned it has given back what it had then.
+            await self._settler.given_back([arrival for arrival, _, _ in work], [chunk for _, chunk, _ in work])
+            return []
+
+        try:
+            await grow(batch, hand, self._intake, bring)
+        except Exception:
+            log.exception("batch did not grow, by an error not foreseen; the sweeper frees what was for it")
+
+    async def _bring(self, arrivals: list[Arrival], suspects: list[tuple[Arrival, int]]) -> list[Work]:
         """Claim and load what has arrived, but for those to be attempted alone: they are added to ``suspects``."""
         claims = await self._claim(arrivals, healthy=True)
         unclaimed = [arrival for arrival in arrivals if (arrival.task_id, arrival.index) not in claims]
@@ -180,7 +195,7 @@ class Slots:
         try:
             results = await self._grown(batch, growing)
         except asyncio.CancelledError:
-            batch.unwanted = True
+            batch.abandon()
             await asyncio.shield(self._settler.given_back([work[0] for work in batch.work], batch.chunks))
             raise
         except EngineCancelledError:
@@ -210,13 +225,18 @@ class Slots:
             await self._transcribe(Batch([one], options=batch.options))
 
     async def _grown(self, batch: Batch, growing: "asyncio.Task[None] | None") -> list[WindowResult]:
-        """However it ends, nothing is added to it afterwards, and what was being claimed for it is in it."""
+        """However it ends, what was being claimed for it meanwhile is in it, unless nobody wants it any more."""
         try:
             return await self._on_thread(batch)
+        except asyncio.CancelledError:
+            batch.abandon()
+            raise
         finally:
             batch.close()
-            if growing is not None:
-                await _ended(growing, at_once=not batch.awaits_more)
+            if growing is not None and batch.unwanted:
+                self._jobs.start(_rest(growing))
+            elif growing is not None:
+                await asyncio.wait({growing})
 
     async def _on_thread(self, batch: Batch) -> list[WindowResult]:
         """Loading the model (perhaps fetching it first) takes what it takes; the batch itself has a deadline."""
@@ -227,14 +247,14 @@ class Slots:
         told = self._context.settings.batch_deadline_seconds
         try:
             results = await within(
-                lambda: told or pace.deadline(model, batch.seconds),
+                lambda: (told or pace.deadline(model, batch.seconds)) + batch.waited,
                 loop.run_in_executor(self._threads, transcribe, engine, batch),
             )
         except TimeoutError:
             names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]
             end_hung_process(self._context.run_file, chunks=names, after_seconds=time.monotonic() - began)
             raise
-        took = time.monotonic() - began
+        took = time.monotonic() - began - batch.waited
         pace.note(model, audio_seconds=batch.seconds, work_seconds=took)
         self._intake.under_way.note(len(batch.work), took)
         self._compare(batch, took, self._intake.under_way.idle_seconds - idle)
@@ -249,14 +269,8 @@ class Slots:
             self._jobs.start(asyncio.to_thread(remember, self._context.settings, found))
 
 
-async def _ended(growing: "asyncio.Task[None]", *, at_once: bool) -> None:
-    """Whoever waits here may be cancelled, which ``growing`` is not to hide."""
-    if at_once:
-        growing.cancel()
-    await asyncio.wait({growing})
-    error = None if growing.cancelled() else growing.exception()
-    if error is not None:
-        log.error("batch did not grow, by an error not foreseen; the sweeper frees what was for it", exc_info=error)
+async def _rest(growing: "asyncio.Task[None]") -> None:
+    await growing
 
 
 def _name(chunk: Chunk) -> tuple[str, int]:

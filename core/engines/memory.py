@@ -51,7 +51,7 @@ class Part(Iterator[Item]):
 
     def __init__(self, tape: _Tape[Item], most: int | None) -> None:
         self._tape = tape
-        self.room = max(1, min(tape.most, most or tape.most))
+        self.room = min(tape.most, most or tape.most)
         self.taken: list[Item] = []
 
     def __next__(self) -> Item:
@@ -84,14 +84,16 @@ class Halving:
                 if not is_exhausted(error):
                     raise
                 tape.at = len(done)
-                self._halve(part.room, error)
+                self._halve(part, error)
         return done
 
-    def _halve(self, size: int, error: Exception) -> None:
-        if size == 1:
+    def _halve(self, part: Part[Item], error: Exception) -> None:
+        """Of what was taken: fewer may come than there is room for. Some ask for the room before they take anything."""
+        if part.room == 1:
             what = "There is not enough memory for a single window"
             raise EngineMemoryError(f"{what} ({error}). Use a smaller model, or DEVICE=cpu.") from error
-        self._most = min(size // 2, self._most or size)
+        size = len(part.taken) or part.room
+        self._most = max(1, min(size // 2, self._most or size))
         log.warning("memory does not suffice, smaller batches from now on", windows=size, most=self._most)
 
 

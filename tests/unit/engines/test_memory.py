@@ -63,6 +63,19 @@ def test_a_size_that_failed_is_not_tried_again() -> None:
     assert device.tried == [4, 4]
 
 
+def test_what_another_slot_has_found_meanwhile_stays() -> None:
+    """The one that fails later knows no better."""
+    halving, device = Halving(), Device(2, REFUSALS[0])
+
+    def work(part: Part[int]) -> list[int]:
+        if len(device.tried) == 0:
+            halving.run(device.work, range(8))
+        return device.work(part)
+
+    halving.run(work, range(16))
+    assert device.tried == [8, 4, 2, 2, 2, 2, 16, *[2] * 8]
+
+
 def test_one_that_does_not_fit_alone_is_told_of() -> None:
     """With what to do."""
     with pytest.raises(EngineMemoryError, match=r"smaller model, or DEVICE=cpu") as caught:
@@ -100,7 +113,7 @@ def test_each_is_asked_for_when_it_is_needed() -> None:
 
 
 def test_fewer_may_come_than_there_is_room_for() -> None:
-    """The room is known before; where there is none for so many, there is for half of it."""
+    """The room is known before. Halved is what was taken: to take as many again would end as it did."""
     device, rooms = Device(2, REFUSALS[0]), list[int]()
 
     def work(part: Part[int]) -> list[int]:
@@ -108,8 +121,22 @@ def test_fewer_may_come_than_there_is_room_for() -> None:
         return device.work(part)
 
     assert Halving().run(work, Coming(3, most=8)) == [0, 2, 4]
-    assert rooms == [8, 4, 2, 2]
-    assert device.tried == [3, 3, 2, 1]
+    assert rooms == [8, 1, 1, 1]
+    assert device.tried == [3, 1, 1, 1]
+
+
+def test_one_that_came_alone_is_tried_once_more() -> None:
+    """Without room for those that might have come with it."""
+    device = Device(0, REFUSALS[0])
+    with pytest.raises(EngineMemoryError):
+        Halving().run(device.work, Coming(1, most=8))
+    assert device.tried == [1, 1]
+
+
+def test_work_that_takes_nothing_is_not_asked_for_ever() -> None:
+    """That is a mistake of the engine's, and is told as such."""
+    with pytest.raises(AssertionError, match="left all of its part"):
+        Halving().run(lambda _: [], [1])
 
 
 def test_no_room_at_all_is_told_of_before_anything_comes() -> None:

@@ -1,7 +1,6 @@
 """When a batch takes more, and how many."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ import pytest
 from core.models import Options, Window
 from worker import growing as module
 from worker.batch import Batch
-from worker.growing import grow
+from worker.growing import _pause, grow
+from worker.intake import Hand
 
 ENGLISH = Options(model="base", language="en")
 WINDOW = Window(pcm=np.zeros(1, np.int16))
@@ -19,13 +19,15 @@ WINDOW = Window(pcm=np.zeros(1, np.int16))
 class Waiting:
     """An intake of which ``count`` arrivals wait; ``lacking``: what is answered, one after the other."""
 
-    def __init__(self, count: int, *lacking: int | None) -> None:
+    def __init__(self, count: int, *lacking: int | None, seconds: float = 0.0) -> None:
         self.count, self.lacking = count, list(lacking)
+        self.seconds = seconds  # that an answer takes
         self.asked = 0
 
     async def lacks(self, hand: Any) -> int | None:
         """The next answer; the last one stays."""
         self.asked += 1
+        await asyncio.sleep(self.seconds)
         return self.lacking.pop(0) if len(self.lacking) > 1 else self.lacking[0]
 
     def add(self, hand: Any, most: int) -> list[int]:
@@ -40,28 +42,29 @@ async def bring(arrivals: list[Any]) -> list[Any]:
     return [(None, None, WINDOW) for _ in arrivals]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waiting, but for a moment in which others have their turn."""
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(module, "LINGER_SECONDS", 0.0)
+    for name in ("LOOK_SECONDS", "LINGER_SECONDS", "PATIENCE_SECONDS"):
+        monkeypatch.setattr(module, name, 0.0)
 
 
 async def grown(batch: Batch, intake: Waiting) -> int:
     """How many windows it has at the end."""
-    hand: Any = SimpleNamespace()
+    hand = Hand(arrivals=[], usual=8, most=10)
     await asyncio.wait_for(grow(batch, hand, intake, bring), 30)  # type: ignore[arg-type]
     return len(batch.work)
 
 
 def batch_of_one(*, heard: bool = True) -> Batch:
-    """Of eight that it may become; ``heard``: the engine is at it."""
-    batch = Batch([(None, None, WINDOW)], options=ENGLISH, most=8)  # type: ignore[list-item]
+    """Of ten that it may become; ``heard``: the engine is at it."""
+    batch = Batch([(None, None, WINDOW)], options=ENGLISH, most=10)  # type: ignore[list-item]
     if heard:
         next(batch)
     return batch
 
 
+@pytest.mark.usefixtures("quickly")
 async def test_it_grows_to_its_share_and_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of the file is known: three more are its own, and then none. That need not wait for the engine."""
     monkeypatch.setattr(module, "LINGER_SECONDS", 60.0)
@@ -70,8 +73,18 @@ async def test_it_grows_to_its_share_and_is_closed(monkeypatch: pytest.MonkeyPat
     assert batch.missing == 0
 
 
+@pytest.mark.usefixtures("quickly")
+async def test_its_share_may_be_more_than_the_usual_size() -> None:
+    """Nine windows for one slot: eight would leave a crumb."""
+    batch = batch_of_one()
+    hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
+    assert await grown(batch, Waiting(8, 8, 0)) == 9
+    assert await hearing == 8
+
+
+@pytest.mark.usefixtures("quickly")
 async def test_while_more_is_to_come_it_grows_to_a_full_batch() -> None:
-    """It takes what is there, and the rest when that has come."""
+    """It takes what is there, and the rest when that has come; then it looks no more."""
     intake = Waiting(3, None)
     growing = asyncio.create_task(grown(batch := batch_of_one(), intake))
     for _ in range(20):
@@ -80,10 +93,14 @@ async def test_while_more_is_to_come_it_grows_to_a_full_batch() -> None:
     for _ in range(3):
         next(batch)
     intake.count = 50
-    assert await asyncio.wait_for(growing, 30) == 8
-    assert intake.count == 46
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (len(batch.work), intake.count) == (8, 46)
+    batch.close()
+    assert await growing == 8
 
 
+@pytest.mark.usefixtures("quickly")
 async def test_it_takes_nothing_before_the_engine_needs_it() -> None:
     """Another slot could begin with it; and nobody is asked what is left meanwhile."""
     intake = Waiting(9, None)
@@ -92,9 +109,14 @@ async def test_it_takes_nothing_before_the_engine_needs_it() -> None:
         await asyncio.sleep(0)
     assert (len(batch.work), intake.asked) == (1, 0)
     next(batch)
-    assert await asyncio.wait_for(growing, 30) == 8
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(batch.work) == 8
+    batch.abandon()
+    await growing
 
 
+@pytest.mark.usefixtures("quickly")
 async def test_in_the_first_moment_only_a_known_share_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of nine windows is cut soon: taking eight of them would leave one for the other slot."""
     monkeypatch.setattr(module, "LINGER_SECONDS", 60.0)
@@ -103,6 +125,7 @@ async def test_in_the_first_moment_only_a_known_share_is_taken(monkeypatch: pyte
     assert (intake.asked, intake.count) == (4, 4)
 
 
+@pytest.mark.usefixtures("quickly")
 async def test_a_batch_that_the_engine_has_ended_takes_nothing() -> None:
     """It was closed while it was asked what is left."""
     batch = batch_of_one()
@@ -114,3 +137,40 @@ async def test_a_batch_that_the_engine_has_ended_takes_nothing() -> None:
 
     assert await grown(batch, intake := Late(5, 3)) == 1
     assert intake.count == 5
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.012, 0.06])
+async def test_however_long_a_question_takes_the_engine_gets_what_is_there(seconds: float) -> None:
+    """It has heard its only window long ago, and must not give up while somebody looks."""
+    batch = batch_of_one()
+    hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
+    assert await grown(batch, Waiting(7, None, None, 7, 0, seconds=seconds)) == 8
+    assert await hearing == 7
+
+
+def test_the_first_look_that_may_take_what_there_is_comes_as_soon_as_it_may() -> None:
+    """Not up to one pause later: the engine may be waiting."""
+    assert [_pause(age) for age in (0.0, 0.22, 0.25, 9.0)] == pytest.approx([0.05, 0.03, 0.05, 0.05])
+
+
+async def test_an_engine_that_waits_in_vain_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a moment."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LINGER_SECONDS", 0.01)
+    batch = batch_of_one()
+    hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
+    assert await grown(batch, Waiting(0, None)) == 1
+    assert await hearing == 0
+
+
+async def test_a_batch_that_cannot_grow_is_closed() -> None:
+    """Or the engine would wait for ever."""
+
+    class Broken(Waiting):
+        async def lacks(self, hand: Any) -> int | None:
+            raise RuntimeError("not foreseen")
+
+    batch = batch_of_one()
+    with pytest.raises(RuntimeError):
+        await grown(batch, Broken(5, 3))
+    assert batch.missing == 0

@@ -143,7 +143,7 @@ async def test_a_slot_begins_with_what_is_there():
     """Though it is less than its share: what comes is added to it."""
     taken = await filled(intake(left=None), arrival("a", 0))
     hand = await taken.take()
-    assert (names(hand), hand.share) == ([("a", 0)], 4)
+    assert (names(hand), hand.usual, hand.most) == ([("a", 0)], 4, 6)
     await filled(taken, *[arrival("a", index) for index in range(1, 4)])
     assert [one.index for one in taken.add(hand, 2)] == [1, 2]
     assert names(hand) == [("a", 0), ("a", 1), ("a", 2)]

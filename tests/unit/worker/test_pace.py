@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -59,6 +60,15 @@ async def test_a_thread_that_does_not_come_back_in_time_times_out():
     with pytest.raises(TimeoutError):
         await within(lambda: 0.02, never)
     assert not never.cancelled()
+
+
+async def test_work_that_becomes_more_has_longer():
+    """What it had before counts as what it was, not as a share of what it is now."""
+    work, limits = asyncio.get_running_loop().create_future(), [0.04] * 10
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await within(lambda: limits.pop() if limits else 0.4, work)
+    assert 0.4 <= time.monotonic() - began < 0.8
 
 
 PAUSED = """

@@ -93,6 +93,17 @@ def test_a_batch_that_grows_counts_with_all_that_is_in_it() -> None:
     under_way.begin("b", 3)
     now[0] = 1.0
     under_way.grow("a", 4)
-    assert under_way.left("a") == 4.5
     assert under_way.others("a") == [2.5]
     assert under_way.others("b") == [4.5]
+
+
+def test_a_batch_lacks_what_makes_all_end_together() -> None:
+    """It has one of two windows to do, the other slot nothing: of seven more the other is to have four."""
+    now = [0.0]
+    under_way = UnderWay(2, clock=lambda: now[0])
+    under_way.note(1, 2.0)
+    under_way.begin("a", 2)
+    now[0] = 2.0
+    assert under_way.lacks("a", 7.0, 8) == 3
+    assert under_way.lacks("a", 0.0, 8) == 0
+    assert under_way.lacks("a", 99.0, 8) == 7

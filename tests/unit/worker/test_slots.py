@@ -1,6 +1,5 @@
 """What a slot learns from a batch."""
 
-import asyncio
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +14,7 @@ from worker.batching import TIMES, TRIED
 from worker.intake import Intake
 from worker.jobs import Jobs
 from worker.pace import Pace
-from worker.slots import Slots, _ended
+from worker.slots import Slots
 
 ENGLISH = Options(model="base", language="en")
 WINDOW = Window(pcm=np.zeros(20 * SAMPLE_RATE, np.int16))
@@ -81,36 +80,6 @@ async def test_a_batch_beside_a_slot_that_has_none_says_nothing(slots):
     busy(slots, "this")
     await transcribed(slots, times=3 * TIMES)
     assert len({slots._intake.sizes.next(ENGLISH) for _ in TRIED}) == len(TRIED)
-
-
-async def test_a_batch_that_fails_to_grow_keeps_its_results(slots):
-    """They are no worse for it."""
-
-    async def broken():
-        raise RuntimeError("not foreseen")
-
-    batch, growing = Batch([(None, None, WINDOW)], options=ENGLISH, most=2), asyncio.create_task(broken())
-    assert len(await slots._grown(batch, growing)) == 1
-    assert batch.missing == 0
-
-
-async def test_who_is_cancelled_while_a_batch_grows_hears_of_it():
-    """What is being claimed for it goes on."""
-    growing = asyncio.create_task(asyncio.sleep(60))
-    waiting = asyncio.create_task(_ended(growing, at_once=False))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert not growing.done()
-    growing.cancel()
-
-
-async def test_a_batch_that_has_ended_does_not_wait_to_grow(slots):
-    """Whatever it was that might have come."""
-    batch, growing = Batch([(None, None, WINDOW)], options=ENGLISH), asyncio.create_task(asyncio.sleep(60))
-    assert len(await asyncio.wait_for(slots._grown(batch, growing), 30)) == 1
-    assert growing.cancelled()
 
 
 async def test_of_a_batch_one_chunk_is_asked_about_while_that_is_wanted(slots, settings):
