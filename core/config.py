@@ -15,6 +15,8 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+USUAL_BATCH = 8  # chunks
+
 Auto = Literal["auto"]
 OptionalStr = Annotated[str | None, BeforeValidator(_blank_is_none)]
 Guard = Literal["fence", "confirms", "sweeper", "watchdog"]
@@ -41,7 +43,8 @@ class Settings(BaseSettings):
     )
     batch_size: Annotated[int, Field(ge=1, le=64)] | Auto = Field(
         default="auto",
-        description="Chunks that one slot decodes together; auto: 4, 6 or 8, as measured at work and remembered.",
+        description="Chunks that one slot decodes together; auto: 4, 6 or 8, as measured at work and remembered; "
+        "fewer where slots share cores.",
     )
     engine: Literal["faster-whisper", "openai-whisper", "fake"] = Field(
         default="faster-whisper",
@@ -179,10 +182,21 @@ class Settings(BaseSettings):
 
     @property
     def batch(self) -> int:
-        """Chunks per batch, after sequential mode; with ``auto`` the size to begin with, until the worker has tried."""
+        """Chunks per batch, after sequential mode; with ``auto`` the size to begin with, until the worker has tried.
+
+        Slots that share cores share a batch's worth of windows for each core: more at once would take memory, and no
+        less time.
+        """
         if not self.use_parallel_transcription:
             return 1
-        return 8 if self.batch_size == "auto" else self.batch_size
+        if self.batch_size != "auto":
+            return self.batch_size
+        return max(1, USUAL_BATCH * usable_cores() // self.slots) if self.crowded else USUAL_BATCH
+
+    @property
+    def crowded(self) -> bool:
+        """Whether slots share cores."""
+        return self.slots > usable_cores() and not (self.device != "cpu" and graphics_cards())
 
     @property
     def scratch_dir(self) -> Path:

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 def usual_batch(settings: Settings) -> BatchSize:
     """As the settings say; with ``BATCH_SIZE=auto`` what is remembered, or what will be found."""
     alike = settings.engine != "faster-whisper"  # the others take windows one by one: no size is better
-    told = settings.batch_size != "auto" or not settings.use_parallel_transcription or alike
+    told = settings.batch_size != "auto" or not settings.use_parallel_transcription or settings.crowded or alike
     options = Options(model=canonical(settings.default_whisper_model), beam_size=settings.beam_size)
     return BatchSize(of=options, slots=settings.slots, settled=settings.batch if told else _remembered(settings))
 

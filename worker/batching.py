@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 
+from core.config import USUAL_BATCH
 from core.models import Options
 
-TRIED = (8, 4, 6)  # the first is to begin with, and stays unless another is better by the margin
+TRIED = (USUAL_BATCH, 4, 6)  # the first is to begin with, and stays unless another is better by the margin
 TIMES = 4  # that each is measured; the median counts
 MARGIN = 0.03  # less may be chance
 ENOUGH = 120  # batches without an outcome: with what comes here sizes cannot be compared, and the first one stays

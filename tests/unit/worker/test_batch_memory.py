@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core import config
 from core.config import Settings
 from core.models import Options
 from worker import batch_memory
@@ -15,8 +16,9 @@ FOUR = Finding(size=4, seconds={8: 0.02, 4: 0.015, 6: 0.03})
 
 
 @pytest.fixture
-def told(tmp_path):
-    """Settings of a worker, with changes."""
+def told(tmp_path, monkeypatch):
+    """Settings of a worker, with changes; it has eight cores."""
+    monkeypatch.setattr(config, "usable_cores", lambda: 8)
     base = {"data_dir": tmp_path / "data", "max_parallel_workers": 2}
     return lambda **changes: Settings(_env_file=None, **{**base, **changes})
 
@@ -151,6 +153,25 @@ def test_what_the_settings_say_is_never_changed(told, changes, size):
         took = Measured(windows=windows, audio_seconds=30.0 * windows, work_seconds=windows**2, idle_seconds=0.0)
         assert sizes.note(Options(model="base"), took) is None
     assert (sizes.next(USUAL), sizes.most) == (size, size)
+
+
+@pytest.mark.parametrize(("slots", "size"), [(3, 5), (4, 4), (5, 3), (64, 1)])
+def test_slots_that_share_cores_share_their_batches_too(told, monkeypatch, slots, size):
+    """As many windows at once as one slot for each core has, so as much memory; there is nothing to compare."""
+    monkeypatch.setattr(config, "usable_cores", lambda: 2)
+    settings = told(max_parallel_workers=slots)
+    assert (settings.crowded, settings.batch, is_open(settings)) == (True, size, False)
+    assert usual_batch(settings).most == size
+    assert told(max_parallel_workers=slots, batch_size=7).batch == 7
+
+
+@pytest.mark.parametrize(("cards", "changes"), [(0, {"max_parallel_workers": 2}), (1, {"device": "auto"})])
+def test_slots_with_a_core_or_a_card_each_have_whole_batches(told, monkeypatch, cards, changes):
+    """A card does not share the cores."""
+    monkeypatch.setattr(config, "usable_cores", lambda: 2)
+    monkeypatch.setattr(config, "graphics_cards", lambda: cards)
+    settings = told(**{"max_parallel_workers": 4, **changes})
+    assert (settings.crowded, settings.batch, is_open(settings)) == (False, 8, True)
 
 
 @pytest.mark.parametrize("decoder", ["auto", "ctranslate2", "compiled"])
