@@ -49,8 +49,10 @@ async def accept_form(context: Context, body: Body, head: Head) -> Accepted:
     reader = FormReader(boundary_of(head.content_type))
     check_length(head.length, limit, slack=FORM_SLACK_BYTES)
     await check_room(context.settings, head.length)
-    async with context.resources.blobs.writer(upload_key(task_id)) as blob:
-        intake = Intake(blob, limit)
+    async with (
+        context.resources.blobs.writer(upload_key(task_id)) as blob,
+        Intake(blob, limit, context.lanes.blocks) as intake,
+    ):
         form = UploadForm(intake, limit=limit)
         await form.read(body, reader)
         upload = await intake.finish(upload_key(task_id))
@@ -69,8 +71,10 @@ async def accept_raw(
     check_length(head.length, limit)
     await check_room(context.settings, head.length)
     options = await engine_options(wanted, context.settings, context.models)
-    async with context.resources.blobs.writer(upload_key(task_id)) as blob:
-        intake = Intake(blob, limit)
+    async with (
+        context.resources.blobs.writer(upload_key(task_id)) as blob,
+        Intake(blob, limit, context.lanes.blocks) as intake,
+    ):
         async for data in body:
             await intake.add(data)
         upload = await intake.finish(upload_key(task_id))

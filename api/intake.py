@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+from typing import Self
 
 from core.audio.sniff import SNIFF_BYTES, sniff
 from core.errors import InvalidRequestError, UploadTooLargeError
 from core.models import Upload
 from core.ports import BlobWriter
 
-BLOCK_BYTES = 512 * 1024  # bytes gathered before they are hashed and written: either costs a change of thread
+BLOCK_BYTES = 512 * 1024  # bytes gathered before they are hashed and written: that costs a change of thread
 FORM_SLACK_BYTES = 1024 * 1024  # what a form may have around its file: boundaries, headers and all other fields
 
 
@@ -27,15 +28,30 @@ def too_large(limit: int) -> UploadTooLargeError:
 
 
 class Intake:
-    """One upload. ``add`` returns when the store has taken the bytes, so a slow disk slows the client down."""
+    """One upload, for the length of an ``async with`` that ends before its blob's does.
 
-    def __init__(self, blob: BlobWriter, limit: int) -> None:
+    One block at most is hashed and written while the next is received: a slow disk slows the client down. Whatever ends
+    the ``async with``, no block is under way after it. What a write raises, the next ``add`` or ``finish`` raises.
+    """
+
+    def __init__(self, blob: BlobWriter, limit: int, places: asyncio.Semaphore) -> None:
+        """``limit``: in bytes. ``places``: how many blocks of all uploads may be under way together."""
         self._blob = blob
         self._limit = limit
+        self._places = places
         self._size = 0
         self._hash = hashlib.sha256()
         self._waiting = bytearray()
         self._looked = False
+        self._block: asyncio.Task[None] | None = None  # under way, or ended and not yet asked how
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._block is not None:
+            self._block.cancel()
+            await asyncio.gather(self._block, return_exceptions=True)
 
     async def add(self, data: bytes) -> None:
         """Take more bytes. Raises ``UploadTooLargeError``, ``UnsupportedMediaError``, ``StorageFullError``."""
@@ -47,14 +63,18 @@ class Intake:
             self._look()
         if len(self._waiting) >= BLOCK_BYTES:
             await self._flush()
+        elif self._block is not None and self._block.done():
+            await self._settle()
 
     async def finish(self, key: str) -> Upload:
-        """Everything is there. Raises ``InvalidRequestError`` (``empty_file``), or as :meth:`add` does."""
+        """Everything is there and written. Raises ``InvalidRequestError`` (``empty_file``), or as :meth:`add` does."""
         if not self._size:
             raise InvalidRequestError("The file is empty. Send an audio or video file.", code="empty_file")
         if not self._looked:
             self._look()
-        await self._flush()
+        if self._waiting:
+            await self._flush()
+        await self._settle()
         return Upload(key=key, size_bytes=self._size, sha256=self._hash.hexdigest())
 
     def _look(self) -> None:
@@ -63,5 +83,18 @@ class Intake:
         self._looked = True
 
     async def _flush(self) -> None:
+        """Send what waits on its way, once the block before it has arrived."""
+        await self._settle()
         data, self._waiting = bytes(self._waiting), bytearray()
-        await asyncio.gather(asyncio.to_thread(self._hash.update, data), self._blob.write(data))
+        # No TaskGroup: that would break off a wait for the client, and would tell of the error in a group.
+        self._block = asyncio.create_task(self._take(data))
+
+    async def _settle(self) -> None:
+        """Wait for the block under way; raises what it ended with."""
+        if self._block is not None:
+            await self._block
+            self._block = None
+
+    async def _take(self, data: bytes) -> None:
+        async with self._places:
+            await self._blob.write(data, self._hash.update)

@@ -15,6 +15,7 @@ class Lanes:
 
     def __init__(self, count: int = LANES) -> None:
         self._free = asyncio.Semaphore(count)
+        self.blocks = asyncio.Semaphore(count)  # on their way to the store: each has one of the few threads there are
 
     @asynccontextmanager
     async def parts(self, body: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 AGAIN_SECONDS = 0.25
@@ -26,3 +26,13 @@ async def cancel_all(
     # What they ended with is nobody's any more.
     await asyncio.gather(*(task for task in tasks if task.done()), return_exceptions=True)
     return left
+
+
+async def on_thread(work: Callable[[], None]) -> None:
+    """Do it in a thread. That cannot be cancelled, so who is cancelled here waits for it and leaves nothing running."""
+    working = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.gather(working, return_exceptions=True)
+        raise

@@ -83,8 +83,11 @@ class BlobInfo:
 class BlobWriter(Protocol):
     """A blob being written. It exists under its key only after the ``async with`` ended without an error."""
 
-    async def write(self, data: bytes) -> None:
-        """Append. Raises ``StorageFullError``."""
+    async def write(self, data: bytes, beside: Callable[[bytes], None] | None = None) -> None:
+        """Append. Raises ``StorageFullError``. ``beside`` is called with the same data off the loop, a hash as a rule.
+
+        Who is cancelled here waits until no thread is at the data any more.
+        """
 
 
 class BlobStore(Protocol):

@@ -9,7 +9,7 @@ import asyncio
 import json
 import signal
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -86,17 +86,15 @@ class Decoder:
 
     async def blocks(self, samples: int) -> AsyncIterator[Pcm]:
         """All audio in arrays of exactly ``samples``, the last one shorter; the child waits while nobody reads."""
-        held = bytearray()
+        gathered = _Gathered(samples)
         while True:
             kind, body = await self._frame()
             if kind == b"E":
                 break
-            held += body
-            while len(held) >= samples * 2:
-                yield np.frombuffer(bytes(held[: samples * 2]), dtype=np.int16)
-                del held[: samples * 2]
-        if held:
-            yield np.frombuffer(bytes(held), dtype=np.int16)
+            for block in gathered.filled(body):
+                yield block
+        if len(rest := gathered.rest()):
+            yield rest
         self.report = DecodeReport(**json.loads(body))
 
     async def _frame(self) -> tuple[bytes, bytes]:
@@ -149,3 +147,30 @@ class Decoder:
         while await self._process.stdout.read(65_536):  # a pipe that nobody empties is never closed
             pass
         await self._process.wait()
+
+
+class _Gathered:
+    """What frames hold, in arrays of ``samples``: copied straight to where it stays."""
+
+    def __init__(self, samples: int) -> None:
+        self._samples = samples
+        self._begin()
+
+    def _begin(self) -> None:
+        self._block = np.empty(self._samples, dtype=np.int16)
+        self._room = self._block.data.cast("B")
+
+    def filled(self, body: bytes) -> Iterator[Pcm]:
+        """The arrays that these bytes complete."""
+        left = memoryview(body)
+        while left:
+            count = min(len(left), len(self._room))
+            self._room[:count] = left[:count]
+            self._room, left = self._room[count:], left[count:]
+            if not self._room:
+                yield self._block
+                self._begin()
+
+    def rest(self) -> Pcm:
+        """What is left over; half a sample, which only a decoder that was taken over would send, is dropped."""
+        return self._block[: self._samples - (len(self._room) + 1) // 2]

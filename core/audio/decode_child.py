@@ -6,6 +6,7 @@ Imports nothing heavy but PyAV, and all of it before the sandbox closes: afterwa
 """
 
 import errno
+import fcntl
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -24,7 +26,7 @@ from core.audio.formats import CODECS, CONTAINERS, MAX_STREAMS
 from core.audio.limits import RefusedError, check_declared, check_shape, too_long
 from core.audio.resample import Resampler
 from core.audio.timeline import Timeline
-from core.audio.wire import FRAME_HEADER, PCM_BYTES, REQUEST_BYTES, Request
+from core.audio.wire import FRAME_HEADER, PCM_BYTES, PIPE_BYTES, REQUEST_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
 _PACKET_BYTES = 16_384  # of a WAV file: libav's own are of 2 KiB, and each costs some Python
@@ -43,6 +45,7 @@ class _Report:
 def main() -> None:
     """Answer one request and exit. Every end that is not a crash is told in an ``E`` or ``X`` frame."""
     sink = io.FileIO(1, "w", closefd=False)
+    _widen(sink.fileno())
     _warm_up(int(sys.argv[-1]))
     _send(sink, b"R", b"")
     request = _wait_for_a_file()
@@ -60,6 +63,14 @@ def main() -> None:
     except MemoryError:
         message = "Decoding this file needs more memory than is allowed; convert it to FLAC or WAV first."
         _send_json(sink, b"X", {"code": "audio_unreadable", "message": message})
+
+
+def _widen(pipe: int) -> None:
+    """Room for a whole frame, where there is such a call (Linux) and the user's pipes may have that much."""
+    call = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if call is not None:
+        with suppress(OSError):
+            fcntl.fcntl(pipe, call, PIPE_BYTES)
 
 
 def _wait_for_a_file() -> Request | None:
@@ -250,23 +261,23 @@ def _frames(packet: Any, report: _Report) -> Iterator[Any]:
         report.damaged_packets += 1
 
 
-def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks of ``PCM_BYTES``: one write and one wake-up of the parent for every two seconds."""
+def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes | bytearray]:
+    """The same bytes in blocks of ``PCM_BYTES``: one write and one wake-up of the parent for each."""
     held = bytearray()
     for piece in pieces:
         held += piece
         while len(held) >= PCM_BYTES:
-            yield bytes(held[:PCM_BYTES])
+            yield held[:PCM_BYTES]
             del held[:PCM_BYTES]
     if held:
-        yield bytes(held)
+        yield held
 
 
 def _send_json(sink: io.FileIO, kind: bytes, body: dict[str, Any]) -> None:
     _send(sink, kind, json.dumps(body).encode())
 
 
-def _send(sink: io.FileIO, kind: bytes, body: bytes) -> None:
+def _send(sink: io.FileIO, kind: bytes, body: bytes | bytearray) -> None:
     view = memoryview(FRAME_HEADER.pack(kind, len(body)) + body)
     while view:
         view = view[sink.write(view) or 0 :]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.audio.decode import DecodeLimits, Decoder
-from core.audio.wire import Request
+from core.audio.wire import PIPE_BYTES, Request
 from core.errors import AudioError, DecoderUnavailableError
 from core.models import SAMPLE_RATE
 
@@ -152,7 +152,7 @@ async def _spawn() -> _Child:
     try:
         with inside:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=inside.fileno(), stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", limit=65_536
+                *command, stdin=inside.fileno(), stdout=PIPE, stderr=DEVNULL, env={}, cwd="/", limit=PIPE_BYTES
             )
     except BaseException:
         door.close()

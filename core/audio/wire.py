@@ -4,8 +4,8 @@ The child starts with the rate of its output as argument and a socket as descrip
 :class:`Request` as JSON and, as an open descriptor, the file. It speaks on descriptor 1 in frames: a kind (one byte), a
 length (uint32, little endian) and a body. First ``R`` (it is ready for a file; empty); when it has one, ``T`` (it is
 shut in, and has read nothing of the file yet; empty) and ``I`` (the file's description, JSON), then any number of ``P``
-(native-endian int16 samples, at most 64 KiB), then ``E`` (the report, JSON); or after ``T`` at any point ``X`` (code
-and message, JSON).
+(native-endian int16 samples, at most ``PCM_BYTES``), then ``E`` (the report, JSON); or after ``T`` at any point ``X``
+(code and message, JSON).
 """
 
 import struct
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 REQUEST_BYTES = 4_096  # the most that a request takes
 FRAME_HEADER = struct.Struct("<cI")
-PCM_BYTES = 65_536  # the most that one P frame holds; also what a Linux pipe holds
+PCM_BYTES = 240_000  # the most that one P frame holds: 7.5 s, so that four fill a block of half a minute exactly
+PIPE_BYTES = 1 << 18  # for a whole frame: else both sides wake up for each part of one
 MAX_FRAME_BYTES = 1 << 20
 LISTS = ("formats", "codecs", "protocols", "nested")  # what holds libav back, apart from the sandbox
 

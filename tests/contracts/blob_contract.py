@@ -1,6 +1,8 @@
 """What every blob store must do. A suite subclasses this and gives a ``blobs`` fixture."""
 
 import asyncio
+import hashlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,33 @@ class BlobContract:
         assert await keys(blobs, "uploads") == []
         with pytest.raises(BlobNotFoundError):
             await blobs.get("uploads/a")
+
+    async def test_a_hash_beside_the_blob_hears_the_same_bytes(self, blobs: BlobStore):
+        """In the same order."""
+        digest = hashlib.sha256()
+        async with blobs.writer("uploads/a") as writer:
+            for data in (b"one", b"two" * 2 * MEGABYTE, b"three"):
+                await writer.write(data, digest.update)
+        assert digest.digest() == hashlib.sha256(await blobs.get("uploads/a")).digest()
+
+    async def test_a_write_that_is_cancelled_waits_for_its_thread(self, blobs: BlobStore):
+        """So nothing is written behind the back of who gives the blob up; the cancellation is heard all the same."""
+        begun, go_on = threading.Event(), threading.Event()
+
+        def hold(_: bytes) -> None:
+            begun.set()
+            go_on.wait()
+
+        with pytest.raises(ZeroDivisionError):
+            async with blobs.writer("uploads/a") as writer:
+                writing = asyncio.create_task(writer.write(b"x", hold))
+                await asyncio.to_thread(begun.wait)
+                writing.cancel()
+                ended, _ = await asyncio.wait([writing], timeout=0.05)
+                go_on.set()
+                await asyncio.wait([writing])
+                assert (ended, writing.cancelled()) == (set(), True)
+                raise ZeroDivisionError
 
     async def test_listing_is_by_whole_path_segments(self, blobs: BlobStore):
         """``pcm/t1`` does not list ``pcm/t10``."""

@@ -7,14 +7,16 @@ acknowledged is on disk. Several machines may share the directory.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from core.adapters.blobs.faults import disk_translated
 from core.adapters.blobs.folders import make_folder, move_into_place, remove_empty, sync_folder, walk
 from core.adapters.blobs.parts import PARTS, new_part, remove_dead_parts
+from core.cancelling import on_thread
 from core.errors import BlobNotFoundError, PermanentError
 from core.ports import BlobInfo
 
@@ -122,10 +124,15 @@ class PartFile:
         with disk_translated("the blob directory"):
             self._path, self._file = new_part(folder)
 
-    async def write(self, data: bytes) -> None:
-        """Append. The page cache takes it at memory speed or blocks, so it is done in a thread."""
+    async def write(self, data: bytes, beside: Callable[[bytes], None] | None = None) -> None:
+        """Append. The page cache takes it at memory speed or blocks, so it is done in a thread, ``beside`` as well."""
         with disk_translated("the blob directory"):
-            await asyncio.to_thread(self._file.write, data)
+            await on_thread(partial(self._append, data, beside))
+
+    def _append(self, data: bytes, beside: Callable[[bytes], None] | None) -> None:
+        if beside is not None:
+            beside(data)
+        self._file.write(data)
 
     def commit(self, target: Path) -> None:
         """Force it to disk and give it its name, which replaces what had that name. Its lock goes last."""

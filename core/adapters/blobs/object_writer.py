@@ -5,13 +5,15 @@ from an iterator aborts the multipart upload when the iterator raises, so that i
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import obstore
 import structlog
 from obstore.store import MemoryStore, S3Store
 
 from core.adapters.blobs.faults import Place, translated
+from core.cancelling import on_thread
 
 log = structlog.get_logger()
 
@@ -38,8 +40,10 @@ class ObjectWriter:
         self._upload: asyncio.Task[object] | None = None
         self._given_up = False
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes, beside: Callable[[bytes], None] | None = None) -> None:
         """Append; full parts go to the store. Waits while one is under way."""
+        if beside is not None:
+            await on_thread(partial(beside, data))
         self._held += data
         if len(self._held) >= (PIECE_BYTES if self._upload else PART_BYTES):
             piece, self._held = bytes(self._held), bytearray()

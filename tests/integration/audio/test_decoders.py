@@ -1,12 +1,14 @@
 """A decoder that stands by: it saves the start of a process, and costs nobody anything if it dies or is not used."""
 
 import asyncio
+import fcntl
 import os
 import platform
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,9 +16,10 @@ import pytest
 from core.audio import decoders as module
 from core.audio.decode import DecodeLimits
 from core.audio.decoders import Decoders
+from core.audio.wire import PIPE_BYTES
 from core.errors import AudioError, DecoderUnavailableError
 from core.models import SAMPLE_RATE
-from tests.helpers_audio import CLIPS
+from tests.helpers_audio import CLIPS, noise, write_wav
 
 LIMITS = DecodeLimits()
 LINUX = sys.platform == "linux" and platform.machine() in {"x86_64", "aarch64"}
@@ -102,6 +105,24 @@ async def test_the_one_that_stands_by_is_shut_in_before_it_reads(decoders: Decod
     await standing_by(decoders)
     async with decoders.open(CLIPS[0], LIMITS) as ready:
         assert set(ready.info.sandbox) == ({"rlimits", "process-flags", "seccomp"} if LINUX else {"rlimits"})
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_GETPIPE_SZ"), reason="only Linux lets a pipe grow")
+async def test_its_pipe_has_room_for_a_frame(decoders: Decoders) -> None:
+    """It was widened before the child was shut in."""
+    async with decoders.open(CLIPS[0], LIMITS) as decoder:
+        stream: Any = decoder._process.stdout
+        pipe = stream._transport.get_extra_info("pipe")
+        assert fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == PIPE_BYTES
+
+
+async def test_a_pipe_that_cannot_be_widened_carries_the_same_sound(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Frames are then longer than the pipe."""
+    monkeypatch.setattr(module, "_BOOTSTRAP", "import fcntl; vars(fcntl).pop('F_SETPIPE_SZ', 0); " + module._BOOTSTRAP)
+    path = write_wav(tmp_path / "x.wav", noise(40))
+    assert (await decoded(decoders, path))[1] == 40 * SAMPLE_RATE
 
 
 async def test_one_that_was_stopped_while_it_stood_by_is_not_the_files_fault(
