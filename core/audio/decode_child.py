@@ -31,6 +31,8 @@ from core.audio.wire import FRAME_HEADER, PCM_BYTES, PIPE_BYTES, REQUEST_BYTES, 
 _BOMB_AFTER_SECONDS = 3_600
 _PACKET_BYTES = 16_384  # of a WAV file: libav's own are of 2 KiB, and each costs some Python
 _MAX_READ_ERRORS = 64  # in a row
+_WAVE = ((b"RIFF", b"RF64"), b"WAVE")  # the first four bytes of a WAV file, and those from the eighth on
+_WAVE_PROBE_BYTES = 65_536  # its header says what it is; unless told, libav reads megabytes to be sure
 
 
 @dataclass(kw_only=True, slots=True)
@@ -122,7 +124,7 @@ def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, lay
 
 def _open(source: io.FileIO, request: Request) -> Any:
     file = _Named(source, request.name)
-    options = _options(request.lists)
+    options = _options(request.lists) | _probing(source)
     io_open = _refuse_nested if "nested" in request.lists else None
     try:
         return av.open(file, "r", options=options, io_open=io_open, buffer_size=65_536, metadata_errors="replace")
@@ -135,6 +137,13 @@ def _open(source: io.FileIO, request: Request) -> Any:
         raise RefusedError(
             "audio_unreadable", "The file is not audio or video that can be read, or it is damaged at its start."
         ) from error
+
+
+def _probing(source: io.FileIO) -> dict[str, str]:
+    head = source.read(12)
+    source.seek(0)
+    is_wave = head[:4] in _WAVE[0] and head[8:] == _WAVE[1]
+    return {"probesize": str(_WAVE_PROBE_BYTES)} if is_wave else {}
 
 
 class _Named:
