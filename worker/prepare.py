@@ -205,8 +205,7 @@ class _Preparation:
         self._held.append((cut, pcm))
         if not self._started and self._task.options.language is None and len(self._held) < LANGUAGE_WINDOWS:
             return
-        # At first the slots wait for each window; then there is work for them, and storing costs by the time.
-        enough = min(HELD_WINDOWS, max(1, self._count))
+        enough = min(HELD_WINDOWS, max(1, self._count))  # at first the slots wait; each time costs the database as much
         longest = FULL_HELD_SECONDS if self._full else HELD_SECONDS
         if len(self._held) >= enough or time.monotonic() - self._released_at >= longest:
             await self._release()
@@ -251,13 +250,13 @@ class _Preparation:
         self._core_samples += sum(cut.core_end - cut.core_start for cut, _ in windows)
         self._unlooked = 0
         self._check(await self._resources.tasks.note_cut(self._task, self._count))
-        await self._announce()
+        await self._announce(windows[0][0].index if len(new) == len(windows) else None)
 
-    async def _announce(self) -> None:
-        """Where as many are out as may be, those who end them go on; now and then it is looked whether they did."""
+    async def _announce(self, new: int | None) -> None:
+        """From ``new`` on. Where as many are out as may be, those who end them go on: now and then that is looked at."""
         if not self._full or time.monotonic() - self._counted_at >= FULL_SECONDS:
             self._counted_at = time.monotonic()
-            self._full = await self._context.credit.top_up(self._task, cut=self._count)
+            self._full = await self._context.credit.top_up(self._task, cut=self._count, new=new)
 
     async def _finish(self, samples: int, warnings: Sequence[str]) -> None:
         if self._held:

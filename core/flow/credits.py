@@ -55,13 +55,13 @@ class Credits:
         """Of all workers, at least one."""
         return max(1, sum(worker.slots for worker in await self._fleet.workers()))
 
-    async def top_up(self, task: Task, *, cut: int) -> bool:
-        """Publish as many of the first ``cut`` chunks as the limit allows.
+    async def top_up(self, task: Task, *, cut: int, new: int | None = None) -> bool:
+        """Publish as many of the first ``cut`` chunks as the limit allows; those from ``new`` on were stored just now.
 
         It counts what is out each time, so whatever went wrong before, too many or too few, is put right by the next.
         True where the limit is reached: those who end a chunk go on from there.
         """
-        return await self._serve(task.id, cut, task)
+        return await self._serve(task.id, cut, task, new)
 
     async def go_on(self, task_id: str) -> None:
         """A chunk of the task has ended: as :meth:`top_up`, up to the last chunk that is cut by now."""
@@ -94,7 +94,7 @@ class Credits:
         if await self._chunks.has_pending_before(task_id, self._from.get(task_id, 0)):
             self.look_again(task_id)
 
-    async def _serve(self, task_id: str, cut: int, task: Task | None) -> bool:
+    async def _serve(self, task_id: str, cut: int, task: Task | None, new: int | None = None) -> bool:
         lock = self._counting.setdefault(task_id, asyncio.Lock())
         self._wanted[task_id] = max(cut, self._wanted.get(task_id, 0))
         async with lock:
@@ -103,16 +103,18 @@ class Credits:
                 return False  # somebody who waited with us has counted since we asked
             try:
                 current = task or await self.task(task_id)
-                return current is not None and await self._hand_on(current, max(wanted, current.chunks_cut))
+                return current is not None and await self._hand_on(current, max(wanted, current.chunks_cut), new)
             except BaseException:
                 self._wanted.setdefault(task_id, wanted)  # those who wait with us still want it
                 raise
 
-    async def _hand_on(self, task: Task, cut: int) -> bool:
+    async def _hand_on(self, task: Task, cut: int, new: int | None) -> bool:
+        if self._from.get(task.id, 0) >= cut:
+            return False  # all are announced, and nobody has said that one is pending again
         limit = await self.limit(task)
         for _ in range(TRIES):
             free = limit - await self._chunks.out(task.id)
-            indexes = await self._queue(task.id, cut, free) if free > 0 else []
+            indexes = await self._queue(task.id, cut, free, new) if free > 0 else []
             if not await self._too_many(task, limit, indexes):
                 await self.herald.send(Queue.CHUNKS, [Message(task_id=task.id, chunk=index) for index in indexes])
                 return len(indexes) >= free
@@ -121,10 +123,10 @@ class Credits:
             await asyncio.sleep(random.uniform(0, LONGEST_STEP_ASIDE_SECONDS))  # noqa: S311 - no secret, a jitter
         return False
 
-    async def _queue(self, task_id: str, cut: int, most: int) -> list[int]:
+    async def _queue(self, task_id: str, cut: int, most: int, new: int | None) -> list[int]:
         """Mark the task's next pending chunks as announced."""
         start = self._from.setdefault(task_id, 0)
-        indexes = await self._chunks.queue_some(task_id, start, cut, most)
+        indexes = await self._chunks.queue_some(task_id, start, cut, most, new)
         if indexes and self._from.get(task_id) == start:  # nobody has said meanwhile that earlier ones are back
             self._from[task_id] = indexes[-1] + 1
             self._from.move_to_end(task_id)

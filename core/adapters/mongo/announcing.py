@@ -28,11 +28,15 @@ class Announcements:
     def __init__(self, database: Database) -> None:
         self._chunks: Collection = database["chunks"]
 
-    async def queue_some(self, task_id: str, start: int, stop: int, most: int) -> list[int]:
-        """Announce the first pending chunks in ``[start, stop)``, at most so many; their indexes in order."""
+    async def queue_some(self, task_id: str, start: int, stop: int, most: int, new: int | None = None) -> list[int]:
+        """Announce the first pending chunks in ``[start, stop)``, at most so many; their indexes in order.
+
+        Those from ``new`` on were stored just now by whoever asks: they are taken for pending without a look.
+        """
         taken: list[int] = []
         for block in _blocks(start, stop, first=most):
-            ready = [*(await self._ready(task_id, block)).items()]
+            looked = None if new is not None and block.start >= new else await self._ready(task_id, block)
+            ready = [*(dict.fromkeys(block) if looked is None else looked).items()]
             while ready and len(taken) < most:  # others may take some of them meanwhile
                 left = most - len(taken)
                 taken += await self._announce(task_id, dict(ready[:left]))

@@ -78,6 +78,24 @@ async def test_the_next_chunk_is_the_first_pending_one(chunks):
     assert await chunks.queued("t") == {0, 1, 2}
 
 
+async def test_what_was_stored_just_now_is_announced_without_a_look(chunks, monkeypatch):
+    """Unless it is not pending after all: cancelled at that moment, or announced by somebody else."""
+    looks = []
+
+    async def look(task_id, indexes):
+        looks.append([*indexes])
+        return dict.fromkeys(indexes)
+
+    monkeypatch.setattr(chunks, "_ready", look)
+    await chunks.add("t", cuts(8))
+    assert await chunks.queue_some("t", 3, 5, 9, 3) == [3, 4]
+    assert looks == []
+    assert await chunks.queue_some("t", 3, 7, 9, 3) == [5, 6]
+    assert await chunks.queue_some("t", 3, 7, 9, 3) == []
+    assert await chunks.queue_some("t", 2, 8, 9, 3) == [2, 7]
+    assert looks == [[2, 3, 4, 5, 6, 7]]
+
+
 async def test_fifty_at_once_get_a_chunk_each(resources):
     """Nobody gets a chunk that somebody else got, however they race."""
     await resources.chunks.add("t", cuts(40))
