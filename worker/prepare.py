@@ -253,7 +253,7 @@ class _Preparation:
         await self._announce(windows[0][0].index if len(new) == len(windows) else None)
 
     async def _announce(self, new: int | None) -> None:
-        """From ``new`` on. Where as many are out as may be, those who end them go on: now and then that is looked at."""
+        """Where as many are out as may be, those who end them go on; now and then that is looked at."""
         if not self._full or time.monotonic() - self._counted_at >= FULL_SECONDS:
             self._counted_at = time.monotonic()
             self._full = await self._context.credit.top_up(self._task, cut=self._count, new=new)

@@ -11,7 +11,9 @@ from core.audio.decode_child import _open
 from core.audio.wire import Request
 
 SAMPLES = 2_000_000
-REQUEST = Request(rate=16_000, max_seconds=1e6, max_amplification=1e6, cpu_seconds=9, memory_bytes=1 << 40, parent_pid=1)
+REQUEST = Request(
+    rate=16_000, max_seconds=1e6, max_amplification=1e6, cpu_seconds=9, memory_bytes=1 << 40, parent_pid=1
+)
 
 
 class Counting(io.FileIO):
