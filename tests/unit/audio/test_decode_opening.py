@@ -34,9 +34,14 @@ def wave(form: int, bits: int) -> bytes:
     data = (np.random.default_rng(1).standard_normal(SAMPLES) * (3000 if form == 1 else 0.1)).astype(dtype).tobytes()
     size = bits // 8
     shape = struct.pack("<HHIIHH", form, 1, 16_000, 16_000 * size, size, bits)
-    return b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt \x10\0\0\0" + shape + struct.pack(
-        "<4sI", b"data", len(data)
-    ) + data
+    return (
+        b"RIFF"
+        + struct.pack("<I", 36 + len(data))
+        + b"WAVEfmt \x10\0\0\0"
+        + shape
+        + struct.pack("<4sI", b"data", len(data))
+        + data
+    )
 
 
 @pytest.mark.parametrize(("form", "bits"), [(1, 16), (3, 32)])
