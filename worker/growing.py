@@ -7,7 +7,7 @@ from worker.batch import Batch, Work
 from worker.intake import Arrival, Hand, Intake
 
 LINGER_SECONDS = 0.25  # most files of two batches are cut by then: their end is known, and shared evenly
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.08  # each look is a question to the database
 PATIENCE_SECONDS = 0.3  # since its begin, for which an engine with nothing left to hear waits for the next window
 
 Bring = Callable[[list[Arrival]], Awaitable[list[Work]]]
@@ -38,9 +38,11 @@ def _pause(age: float) -> float:
 async def _look(batch: Batch, hand: Hand, intake: Intake, bring: Bring, *, late: bool) -> None:
     in_vain = batch.starving and batch.age >= PATIENCE_SECONDS
     lacks = await intake.lacks(hand)
-    usual = hand.usual - len(batch.work) if late else 0
-    more = intake.add(hand, max(0, min(batch.missing, usual if lacks is None else lacks)))
+    if lacks is None and not late:
+        return
+    wanted = min(batch.missing, hand.usual - len(batch.work) if lacks is None else lacks)
+    more = intake.add(hand, wanted)
     if more:
         batch.add(await bring(more))
-    elif lacks == 0 or in_vain:
+    if len(more) == wanted or (in_vain and not more):
         batch.close()

@@ -69,7 +69,7 @@ async def test_it_grows_to_its_share_and_is_closed(monkeypatch: pytest.MonkeyPat
     """The end of the file is known: three more are its own, and then none. That need not wait for the engine."""
     monkeypatch.setattr(module, "LINGER_SECONDS", 60.0)
     batch = batch_of_one(heard=False)
-    assert await grown(batch, Waiting(5, 3, 0)) == 4
+    assert await grown(batch, Waiting(5, 3)) == 4
     assert batch.missing == 0
 
 
@@ -78,7 +78,7 @@ async def test_its_share_may_be_more_than_the_usual_size() -> None:
     """Nine windows for one slot: eight would leave a crumb."""
     batch = batch_of_one()
     hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
-    assert await grown(batch, Waiting(8, 8, 0)) == 9
+    assert await grown(batch, Waiting(8, 8)) == 9
     assert await hearing == 8
 
 
@@ -93,11 +93,8 @@ async def test_while_more_is_to_come_it_grows_to_a_full_batch() -> None:
     for _ in range(3):
         next(batch)
     intake.count = 50
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert (len(batch.work), intake.count) == (8, 46)
-    batch.close()
     assert await growing == 8
+    assert (intake.count, batch.missing) == (46, 0)
 
 
 @pytest.mark.usefixtures("quickly")
@@ -109,20 +106,37 @@ async def test_it_takes_nothing_before_the_engine_needs_it() -> None:
         await asyncio.sleep(0)
     assert (len(batch.work), intake.asked) == (1, 0)
     next(batch)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert len(batch.work) == 8
-    batch.abandon()
-    await growing
+    assert await growing == 8
 
 
 @pytest.mark.usefixtures("quickly")
 async def test_in_the_first_moment_only_a_known_share_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of nine windows is cut soon: taking eight of them would leave one for the other slot."""
     monkeypatch.setattr(module, "LINGER_SECONDS", 60.0)
-    intake = Waiting(7, None, None, 3, 0)
+    intake = Waiting(7, None, None, 3)
     assert await grown(batch_of_one(), intake) == 4
-    assert (intake.asked, intake.count) == (4, 4)
+    assert (intake.asked, intake.count) == (3, 4)
+
+
+@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("quickly")
+async def test_where_nothing_is_lacking_it_is_closed() -> None:
+    """Others take what is left."""
+    assert await grown(batch_of_one(), intake := Waiting(5, 0)) == 1
+    assert intake.count == 5
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_what_has_not_arrived_yet_is_looked_for_again() -> None:
+    """Its share is known, and part of it is still on its way."""
+    intake = Waiting(1, 3, 2)
+    growing = asyncio.create_task(grown(batch := batch_of_one(), intake))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(batch.work) == 2
+    intake.count = 9
+    next(batch)
+    assert await growing == 4
 
 
 @pytest.mark.usefixtures("quickly")
@@ -144,13 +158,13 @@ async def test_however_long_a_question_takes_the_engine_gets_what_is_there(secon
     """It has heard its only window long ago, and must not give up while somebody looks."""
     batch = batch_of_one()
     hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
-    assert await grown(batch, Waiting(7, None, None, 7, 0, seconds=seconds)) == 8
+    assert await grown(batch, Waiting(7, None, None, 7, seconds=seconds)) == 8
     assert await hearing == 7
 
 
 def test_the_first_look_that_may_take_what_there_is_comes_as_soon_as_it_may() -> None:
     """Not up to one pause later: the engine may be waiting."""
-    assert [_pause(age) for age in (0.0, 0.22, 0.25, 9.0)] == pytest.approx([0.05, 0.03, 0.05, 0.05])
+    assert [_pause(age) for age in (0.0, 0.22, 0.25, 9.0)] == pytest.approx([0.08, 0.03, 0.08, 0.08])
 
 
 async def test_an_engine_that_waits_in_vain_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +175,32 @@ async def test_an_engine_that_waits_in_vain_is_let_go(monkeypatch: pytest.Monkey
     hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
     assert await grown(batch, Waiting(0, None)) == 1
     assert await hearing == 0
+
+
+async def test_while_windows_come_an_engine_that_waits_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at each look, although its patience is over."""
+    for name in ("LOOK_SECONDS", "LINGER_SECONDS", "PATIENCE_SECONDS"):
+        monkeypatch.setattr(module, name, 0.0)
+
+    class Coming(Waiting):
+        async def lacks(self, hand: Any) -> int | None:
+            while not batch.starving:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.001)
+            self.count = 1
+
+    batch = batch_of_one()
+    hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
+    assert await grown(batch, Coming(0)) == 8
+    assert await hearing == 7
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_for_a_batch_that_nobody_wants_nothing_is_taken() -> None:
+    """Nor is anybody asked."""
+    batch = batch_of_one()
+    batch.abandon()
+    assert await grown(batch, intake := Waiting(5, 3)) == 1
+    assert (intake.asked, batch.missing) == (0, 0)
 
 
 async def test_a_batch_that_cannot_grow_is_closed() -> None:
