@@ -37,7 +37,7 @@ class Splitter:
 
     def __init__(self, plan: CutPlan) -> None:
         self._tape = Tape()
-        self._loudness = Loudness()
+        self._loudness = Loudness(self._tape)
         self._finder = SpanFinder()
         self._packer: _Packer = (
             ClockPacker(self._finder, plan.chunk_seconds)
@@ -57,9 +57,12 @@ class Splitter:
         return self._tape.held
 
     def feed(self, pcm: Pcm, probabilities: Probabilities) -> list[Piece]:
-        """More audio, and the probabilities of all frames that are whole by now. Returns the windows that are final."""
+        """More audio, and the probabilities of all frames that are whole by now. Returns the windows that are final.
+
+        ``pcm`` is kept, not copied: nobody may change it afterwards.
+        """
         self._tape.append(pcm)
-        self._loudness.append(pcm, probabilities)
+        self._loudness.append(probabilities)
         pieces = [piece for probability in probabilities.tolist() for piece in self._step(probability)]
         self._tape.forget(self._packer.needed_from)
         self._loudness.forget(self._packer.needed_from)
