@@ -63,7 +63,7 @@ class Splitter:
         """
         self._tape.append(pcm)
         self._loudness.append(probabilities)
-        pieces = [piece for probability in probabilities.tolist() for piece in self._step(probability)]
+        pieces = [piece for span in self._finder.feed(probabilities) for piece in self._step(span)]
         self._tape.forget(self._packer.needed_from)
         self._loudness.forget(self._packer.needed_from)
         return pieces
@@ -75,9 +75,8 @@ class Splitter:
         span = self._count(self._finder.close())
         return pieces + list(self._pieces(self._packer.finish(span, self._tape.end)))
 
-    def _step(self, probability: float) -> Iterator[Piece]:
-        span = self._count(self._finder.step(probability))
-        return self._pieces(self._packer.step(span))
+    def _step(self, span: Span | None) -> Iterator[Piece]:
+        return self._pieces(self._packer.step(self._count(span)))
 
     def _count(self, span: Span | None) -> Span | None:
         if span is not None:
