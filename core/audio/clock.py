@@ -29,18 +29,21 @@ class ClockPacker:
     def _start(self) -> int:
         return max(0, self._core_start - OVERLAP)
 
+    @property
+    def _core_end(self) -> int:
+        return self._core_start + self._length
+
     def step(self, span: Span | None) -> Iterator[Cut]:
-        """One more frame was seen, and ``span`` ended with it."""
+        """One more run was seen, and ``span`` ended in it. A run can be longer than a window."""
         self._note(span)
-        end = self._core_start + self._length + OVERLAP
-        if self._finder.now >= end + _LOOK_AHEAD:
-            yield from self._take(end, self._core_start + self._length)
+        while self._finder.now >= self._core_end + OVERLAP + _LOOK_AHEAD:
+            yield from self._take(self._core_end + OVERLAP, self._core_end)
 
     def finish(self, span: Span | None, total: int) -> Iterator[Cut]:
         """The audio has ended after ``total`` samples."""
         self._note(span)
         while self._core_start < total:
-            core_end = min(self._core_start + self._length, total)
+            core_end = min(self._core_end, total)
             yield from self._take(min(core_end + OVERLAP, total), core_end)
 
     def _take(self, end: int, core_end: int) -> Iterator[Cut]:

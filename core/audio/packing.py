@@ -34,7 +34,11 @@ class _Pause:
 
 
 class PausePacker:
-    """Collects spans into windows. Call :meth:`step` after every frame of the finder; all positions in samples."""
+    """Collects spans into windows; all positions in samples.
+
+    Call :meth:`step` after every run of the finder's. How many frames it has makes no difference: between the changes
+    that the finder sees, time makes windows final, but where they are cut follows from the spans alone.
+    """
 
     def __init__(self, finder: SpanFinder, quiet_point: QuietPoint) -> None:
         self._finder = finder
@@ -51,7 +55,7 @@ class PausePacker:
         return max(0, self._finder.now - MAX_PAD) if start is None else start
 
     def step(self, span: Span | None) -> Iterator[Cut]:
-        """One more frame was seen, and ``span`` ended with it."""
+        """One more run was seen, and ``span`` ended in it."""
         if span is not None:
             self._spans.append(span)
         if self._finder.open_start is not None:

@@ -37,7 +37,7 @@ class Splitter:
 
     def __init__(self, plan: CutPlan) -> None:
         self._tape = Tape()
-        self._loudness = Loudness()
+        self._loudness = Loudness(self._tape)
         self._finder = SpanFinder()
         self._packer: _Packer = (
             ClockPacker(self._finder, plan.chunk_seconds)
@@ -57,10 +57,13 @@ class Splitter:
         return self._tape.held
 
     def feed(self, pcm: Pcm, probabilities: Probabilities) -> list[Piece]:
-        """More audio, and the probabilities of all frames that are whole by now. Returns the windows that are final."""
+        """More audio, and the probabilities of all frames that are whole by now. Returns the windows that are final.
+
+        ``pcm`` is kept, not copied: nobody may change it afterwards.
+        """
         self._tape.append(pcm)
-        self._loudness.append(pcm, probabilities)
-        pieces = [piece for probability in probabilities.tolist() for piece in self._step(probability)]
+        self._loudness.append(probabilities)
+        pieces = [piece for span in self._finder.feed(probabilities) for piece in self._step(span)]
         self._tape.forget(self._packer.needed_from)
         self._loudness.forget(self._packer.needed_from)
         return pieces
@@ -72,9 +75,8 @@ class Splitter:
         span = self._count(self._finder.close())
         return pieces + list(self._pieces(self._packer.finish(span, self._tape.end)))
 
-    def _step(self, probability: float) -> Iterator[Piece]:
-        span = self._count(self._finder.step(probability))
-        return self._pieces(self._packer.step(span))
+    def _step(self, span: Span | None) -> Iterator[Piece]:
+        return self._pieces(self._packer.step(self._count(span)))
 
     def _count(self, span: Span | None) -> Span | None:
         if span is not None:

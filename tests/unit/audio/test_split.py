@@ -54,7 +54,7 @@ def split(
 def spans_of(probabilities: Probabilities, total: int) -> list[Span]:
     """What the span finder calls speech."""
     finder = SpanFinder()
-    found = [finder.step(value) for value in probabilities.tolist()] + [finder.close()]
+    found = [*finder.feed(probabilities), finder.close()]
     return [Span(start=span.start, end=min(span.end, total)) for span in found if span]
 
 
