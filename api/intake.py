@@ -31,7 +31,8 @@ class Intake:
     """One upload, for the length of an ``async with`` that ends before its blob's does.
 
     One block at most is hashed and written while the next is received: a slow disk slows the client down. Whatever ends
-    the ``async with``, no block is under way after it. What a write raises, the next ``add`` or ``finish`` raises.
+    the ``async with``, no block is under way after it, unless it is told to end twice. What a write raises, the next
+    ``add`` or ``finish`` raises.
     """
 
     def __init__(self, blob: BlobWriter, limit: int, places: asyncio.Semaphore) -> None:

@@ -201,13 +201,17 @@ def _upload(base: str, audio: Path) -> tuple[float, str]:
     """When it began, and the task. From the file to the socket, as curl does it: httpx copies more than the API."""
     query = urlencode({"filename": audio.name, "language": LANGUAGE})
     headers = {"Content-Length": str(audio.stat().st_size)}
-    with audio.open("rb") as file, closing(HTTPConnection(urlsplit(base).netloc, blocksize=UPLOAD_BYTES)) as connection:
+    with audio.open("rb") as file, closing(_connection(base)) as connection:
         began = time.time()
         connection.request("POST", f"/api/v1/tasks?{query}", body=file, headers=headers)
         answer = connection.getresponse()
         said = answer.read()
     assert answer.status == 202, said
     return began, str(json.loads(said)["task_id"])
+
+
+def _connection(base: str) -> HTTPConnection:
+    return HTTPConnection(urlsplit(base).netloc, timeout=PATIENCE_SECONDS, blocksize=UPLOAD_BYTES)
 
 
 def _roots(ground: Ground, fleet: Fleet) -> dict[str, int]:

@@ -29,7 +29,10 @@ async def cancel_all(
 
 
 async def on_thread(work: Callable[[], None]) -> None:
-    """Do it in a thread. That cannot be cancelled, so who is cancelled here waits for it and leaves nothing running."""
+    """Do it in a thread. That cannot be cancelled, so who is cancelled here waits for it and leaves nothing running.
+
+    Who is cancelled again waits no longer: a disk may be stuck.
+    """
     working = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         await asyncio.shield(working)

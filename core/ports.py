@@ -86,7 +86,7 @@ class BlobWriter(Protocol):
     async def write(self, data: bytes, beside: Callable[[bytes], None] | None = None) -> None:
         """Append. Raises ``StorageFullError``. ``beside`` is called with the same data off the loop, a hash as a rule.
 
-        Who is cancelled here waits until no thread is at the data any more.
+        Who is cancelled here waits until no thread is at the data any more, unless cancelled again.
         """
 
 

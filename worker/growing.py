@@ -37,8 +37,8 @@ def _pause(age: float) -> float:
 
 async def _look(batch: Batch, hand: Hand, intake: Intake, bring: Bring, *, late: bool) -> None:
     in_vain = batch.starving and batch.age >= PATIENCE_SECONDS
-    lacks = await intake.lacks(hand)
-    if lacks is None and not late:
+    lacks = await intake.lacks(hand, batch.waited)
+    if batch.unwanted or (lacks is None and not late):
         return
     wanted = min(batch.missing, hand.usual - len(batch.work) if lacks is None else lacks)
     more = intake.add(hand, wanted)

@@ -112,8 +112,12 @@ class Intake:
         self.under_way.begin(id(hand), len(hand.arrivals))
         return hand
 
-    async def lacks(self, hand: Hand) -> int | None:
-        """How many more it should have, by what is left of its tasks; None: more of them are to come."""
+    async def lacks(self, hand: Hand, waited: float = 0.0) -> int | None:
+        """How many more it should have, by what is left of its tasks; None: more of them are to come.
+
+        ``waited``: seconds that it has waited for windows so far.
+        """
+        self.under_way.waited(id(hand), waited)
         left = await self._left(hand.tasks)
         if left is None:
             return None

@@ -32,10 +32,13 @@ async def until_answered(write: Callable[[], Awaitable[Result]], **what: object)
     raise AssertionError  # the delays never end
 
 
-async def within(seconds: Callable[[], float], work: "asyncio.Future[Result]") -> Result:
+async def within(
+    seconds: Callable[[], float], work: "asyncio.Future[Result]", *, rests: Callable[[], bool] = lambda: False
+) -> Result:
     """The result of what runs on a thread, or ``TimeoutError`` after so many seconds in which this process ran.
 
-    How many is asked again and again: work may become more while it is done.
+    How many is asked again and again: work may become more while it is done. ``rests``: whether it waits for others at
+    the moment, which is not its time.
 
     The clock runs on while a process is stopped or its machine asleep: one long timer would then be over before the
     thread had its time, so no wait counts for more than it was to take. ``work`` is never cancelled: no thread can be.
@@ -46,7 +49,7 @@ async def within(seconds: Callable[[], float], work: "asyncio.Future[Result]") -
         done, _ = await asyncio.wait({work}, timeout=limit / TICKS)
         if done:
             return work.result()
-        ran += limit / TICKS
+        ran += 0 if rests() else limit / TICKS
     raise TimeoutError
 
 

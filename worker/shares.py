@@ -5,6 +5,7 @@ Windows that are transcribed together take less time than one after the other: w
 
 import time
 from collections.abc import Callable, Sequence
+from math import ceil
 
 LARGEST = 1.5  # batches: rather one that is larger than the usual than a crumb after it
 MOST = 10  # windows: memory is by the largest batch
@@ -41,14 +42,14 @@ class UnderWay:
     def __init__(self, slots: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots = slots
         self._clock = clock
-        self._batches: dict[object, tuple[int, float]] = {}
+        self._batches: dict[object, tuple[int, float, float]] = {}  # windows, begin, and seconds waited for windows
         self._seconds_per_window: float | None = None
         self._idle_seconds, self._counted_at = 0.0, clock()
 
     def begin(self, name: object, windows: int) -> None:
         """A slot has taken a batch."""
         self._count_idle()
-        self._batches[name] = windows, self._clock()
+        self._batches[name] = windows, self._clock(), 0.0
 
     def end(self, name: object) -> None:
         """And is free again."""
@@ -67,13 +68,23 @@ class UnderWay:
 
     def grow(self, name: object, windows: int) -> None:
         """So many more are in it now."""
-        before, began = self._batches[name]
-        self._batches[name] = before + windows, began
+        before, began, waited = self._batches[name]
+        self._batches[name] = before + windows, began, waited
+
+    def waited(self, name: object, seconds: float) -> None:
+        """So long has it waited for windows, all in all: it is no further for that."""
+        windows, began, _ = self._batches[name]
+        self._batches[name] = windows, began, seconds
 
     def lacks(self, name: object, left: float, batch: int) -> int:
-        """How many of ``left`` windows a batch is still to take, so that all end together: see :func:`fair_share`."""
+        """How many of ``left`` windows a batch is still to take, so that all end together: see :func:`fair_share`.
+
+        0 where it has ended meanwhile.
+        """
+        if name not in self._batches:
+            return 0
         own = self._left(*self._batches[name])
-        return max(0, fair_share(left + own, self.others(name), batch) - round(own))
+        return max(0, min(ceil(left), fair_share(left + own, self.others(name), batch) - round(own)))
 
     def others(self, name: object = None) -> list[float]:
         """Windows that each slot has yet to do, but for the one with this batch or a free one; 0 for a free one."""
@@ -83,6 +94,6 @@ class UnderWay:
     def _count_idle(self) -> None:
         self._idle_seconds, self._counted_at = self.idle_seconds, self._clock()
 
-    def _left(self, windows: int, began: float) -> float:
+    def _left(self, windows: int, began: float, waited: float) -> float:
         pace = self._seconds_per_window
-        return float(windows) if not pace else max(0.0, windows - (self._clock() - began) / pace)
+        return float(windows) if not pace else max(0.0, windows - (self._clock() - began - waited) / pace)

@@ -107,11 +107,15 @@ class Slots:
         """An error costs the batch nothing but what was being claimed for it."""
 
         async def bring(arrivals: list[Arrival]) -> list[Work]:
-            work = await self._bring(arrivals, suspects)
+            found: list[tuple[Arrival, int]] = []
+            work = await self._bring(arrivals, found)
             if not batch.unwanted:
+                suspects.extend(found)
                 return work
-            # Whoever abandoned it has given back what it had then.
+            # Whoever abandoned it has given back what it had then, and the slot has gone on.
             await self._settler.given_back([arrival for arrival, _, _ in work], [chunk for _, chunk, _ in work])
+            for arrival, _ in found:
+                await self._intake.put(arrival)
             return []
 
         try:
@@ -247,8 +251,9 @@ class Slots:
         told = self._context.settings.batch_deadline_seconds
         try:
             results = await within(
-                lambda: (told or pace.deadline(model, batch.seconds)) + batch.waited,
+                lambda: told or pace.deadline(model, batch.seconds),
                 loop.run_in_executor(self._threads, transcribe, engine, batch),
+                rests=lambda: batch.starving,
             )
         except TimeoutError:
             names = [(chunk.task_id, chunk.cut.index) for chunk in batch.chunks]

@@ -1,6 +1,7 @@
 """When a batch takes more, and how many."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ class Waiting:
     def __init__(self, count: int, *lacking: int | None, seconds: float = 0.0) -> None:
         self.count, self.lacking = count, list(lacking)
         self.seconds = seconds  # that an answer takes
-        self.asked = 0
+        self.asked, self.waited = 0, 0.0
 
-    async def lacks(self, hand: Any) -> int | None:
+    async def lacks(self, hand: Any, waited: float) -> int | None:
         """The next answer; the last one stays."""
         self.asked += 1
+        self.waited = waited
         await asyncio.sleep(self.seconds)
         return self.lacking.pop(0) if len(self.lacking) > 1 else self.lacking[0]
 
@@ -140,14 +142,15 @@ async def test_what_has_not_arrived_yet_is_looked_for_again() -> None:
 
 
 @pytest.mark.usefixtures("quickly")
-async def test_a_batch_that_the_engine_has_ended_takes_nothing() -> None:
-    """It was closed while it was asked what is left."""
+@pytest.mark.parametrize("end", [Batch.close, Batch.abandon])
+async def test_a_batch_that_has_ended_takes_nothing(end: Callable[[Batch], None]) -> None:
+    """By the engine, or because nobody wants it, while it was asked what is left."""
     batch = batch_of_one()
 
     class Late(Waiting):
-        async def lacks(self, hand: Any) -> int | None:
-            batch.close()
-            return await super().lacks(hand)
+        async def lacks(self, hand: Any, waited: float) -> int | None:
+            end(batch)
+            return await super().lacks(hand, waited)
 
     assert await grown(batch, intake := Late(5, 3)) == 1
     assert intake.count == 5
@@ -173,8 +176,9 @@ async def test_an_engine_that_waits_in_vain_is_let_go(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "LINGER_SECONDS", 0.01)
     batch = batch_of_one()
     hearing = asyncio.create_task(asyncio.to_thread(lambda: len(list(batch))))
-    assert await grown(batch, Waiting(0, None)) == 1
+    assert await grown(batch, intake := Waiting(0, None)) == 1
     assert await hearing == 0
+    assert 0 < intake.waited < batch.waited
 
 
 async def test_while_windows_come_an_engine_that_waits_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +187,7 @@ async def test_while_windows_come_an_engine_that_waits_gets_them(monkeypatch: py
         monkeypatch.setattr(module, name, 0.0)
 
     class Coming(Waiting):
-        async def lacks(self, hand: Any) -> int | None:
+        async def lacks(self, hand: Any, waited: float) -> int | None:
             while not batch.starving:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.001)
             self.count = 1
@@ -207,7 +211,7 @@ async def test_a_batch_that_cannot_grow_is_closed() -> None:
     """Or the engine would wait for ever."""
 
     class Broken(Waiting):
-        async def lacks(self, hand: Any) -> int | None:
+        async def lacks(self, hand: Any, waited: float) -> int | None:
             raise RuntimeError("not foreseen")
 
     batch = batch_of_one()

@@ -172,6 +172,18 @@ async def test_a_batch_lacks_its_share_of_what_is_left(waiting: int, lacks: int)
     assert await taken.lacks(hand) == lacks
 
 
+async def test_a_batch_that_has_waited_is_no_further_for_that():
+    """By its pace it would be done by now; but all of that time it has waited."""
+    found = []
+    for waited in (0.0, 99.0):
+        taken = await filled(intake(), arrival("a", 0), arrival("a", 1))
+        hand = await taken.take()
+        taken.under_way.note(1, 1e-6)
+        await filled(taken, *[arrival("a", index) for index in range(2, 9)])
+        found.append(await taken.lacks(hand, waited))
+    assert found[0] > found[1]
+
+
 async def test_while_more_is_to_come_it_is_not_known_what_a_batch_lacks():
     """The file is still being cut."""
     taken = await filled(intake(left=None), arrival("a", 0))

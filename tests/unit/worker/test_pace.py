@@ -71,6 +71,14 @@ async def test_work_that_becomes_more_has_longer():
     assert 0.4 <= time.monotonic() - began < 0.8
 
 
+async def test_while_it_waits_for_others_no_time_runs():
+    """However long that is; afterwards what is left of its time does."""
+    work, began = asyncio.get_running_loop().create_future(), time.monotonic()
+    with pytest.raises(TimeoutError):
+        await within(lambda: 0.1, work, rests=lambda: time.monotonic() - began < 0.3)
+    assert 0.35 <= time.monotonic() - began < 0.8
+
+
 PAUSED = """
 import asyncio, sys, time
 from worker.patience import within

@@ -107,3 +107,26 @@ def test_a_batch_lacks_what_makes_all_end_together() -> None:
     assert under_way.lacks("a", 7.0, 8) == 3
     assert under_way.lacks("a", 0.0, 8) == 0
     assert under_way.lacks("a", 99.0, 8) == 7
+    assert under_way.lacks("gone", 7.0, 8) == 0
+
+
+def test_where_nothing_is_left_nothing_is_lacking() -> None:
+    """Though the batch is nearly done: what it lacks would never come."""
+    now = [0.0]
+    under_way = UnderWay(1, clock=lambda: now[0])
+    under_way.note(1, 1.0)
+    under_way.begin("a", 1)
+    now[0] = 0.9
+    assert [under_way.lacks("a", left, 8) for left in (0.0, 0.5, 1.0)] == [0, 1, 1]
+
+
+def test_a_batch_is_no_further_for_having_waited() -> None:
+    """Two windows of two seconds each, of three seconds two spent waiting: one and a half are left to do."""
+    now = [0.0]
+    under_way = UnderWay(2, clock=lambda: now[0])
+    under_way.note(1, 2.0)
+    under_way.begin("a", 2)
+    now[0] = 3.0
+    under_way.waited("a", 2.0)
+    under_way.grow("a", 1)
+    assert under_way.others() == [2.5]

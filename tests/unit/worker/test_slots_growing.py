@@ -28,13 +28,13 @@ class Chunks:
     def __init__(self) -> None:
         self.free = asyncio.Event()
         self.free.set()
-        self.claimed: list[int] = []
+        self.asked: list[int] = []
         self.suspects: set[int] = set()
 
     async def claim(self, names, owner, *, healthy=False):
         """Claims of them."""
         mine = [index for _, index in names if not (healthy and index in self.suspects)]
-        self.claimed += mine
+        self.asked += [index for _, index in names]
         await self.free.wait()
         cuts = [Cut(index=index, start=0, end=SAMPLE_RATE, core_start=0, core_end=SAMPLE_RATE) for index in mine]
         return [Chunk(task_id="t", cut=cut, state=ChunkState.RUNNING) for cut in cuts]
@@ -164,7 +164,7 @@ async def test_what_was_being_claimed_when_the_engine_failed_is_attempted_with_t
     working = await begun(slots, 0)
     chunks.free.clear()
     await arrive(slots, 1)
-    await until(lambda: 1 in chunks.claimed)
+    await until(lambda: 1 in chunks.asked)
     engine.error = RuntimeError("not foreseen")
     engine.may.set()
     await until(lambda: engine.calls)
@@ -185,14 +185,16 @@ async def test_a_batch_whose_engine_fails_takes_no_more(slots, engine):
     assert slots._settler.returned == [0]
 
 
+@pytest.mark.parametrize("suspects", [set(), {1}])
 @pytest.mark.parametrize("how", ["cancelled", "unwanted"])
-async def test_what_was_being_claimed_for_a_batch_that_is_given_back_is_given_back_too(slots, engine, how):
-    """Whether we leave or nobody wants it: the slot does not wait for the claim."""
+async def test_what_was_being_claimed_for_a_batch_that_is_given_back_is_given_back_too(slots, engine, how, suspects):
+    """Whether we leave or nobody wants it: the slot does not wait for the claim. What was not claimed waits again."""
     chunks = slots._context.resources.chunks
+    chunks.suspects |= suspects
     working = await begun(slots, 0)
     chunks.free.clear()
     await arrive(slots, 1)
-    await until(lambda: 1 in chunks.claimed)
+    await until(lambda: 1 in chunks.asked)
     if how == "cancelled":
         working.cancel()
     else:
@@ -203,7 +205,8 @@ async def test_what_was_being_claimed_for_a_batch_that_is_given_back_is_given_ba
     assert (working.cancelled(), slots._settler.returned) == (how == "cancelled", [0])
     chunks.free.set()
     await slots._jobs.finish(30)
-    assert (slots._settler.returned, slots._settler.kept) == ([0, 1], [])
+    assert (slots._settler.returned, slots._settler.kept) == ([0, *({1} - suspects)], [])
+    assert len(slots._intake) == len(suspects)
 
 
 async def test_waiting_is_no_work(slots, engine, monkeypatch):
