@@ -23,25 +23,25 @@ class Batch(Iterator[Window]):
         self._given = 0
         self._closed = self._unwanted = False
         self._change = threading.Condition()
-        self._began = time.monotonic()
         self._waited, self._waits_since = 0.0, 0.0  # the second: 0 where nobody waits
 
     def __next__(self) -> Window:
         with self._change:
-            self._wait()
+            self.ask()
+            self._change.wait_for(lambda: self._given < len(self.work) or not self.missing or self._unwanted)
+            self._waited, self._waits_since = self.waited, 0.0
             if self._given == len(self.work):
                 self._closed = True
                 raise StopIteration
             self._given += 1
             return self.work[self._given - 1][2]
 
-    def _wait(self) -> None:
-        self._waits_since = time.monotonic()
-        self._change.wait_for(lambda: self._given < len(self.work) or not self.missing or self._unwanted)
-        self._waited, self._waits_since = self.waited, 0.0
-
     def __length_hint__(self) -> int:
         return len(self.work) + self.missing - self._given
+
+    def ask(self) -> None:
+        """The engine would go on with the next window, and waits from now on if there is none."""
+        self._waits_since = self._waits_since or time.monotonic()
 
     @property
     def missing(self) -> int:
@@ -63,11 +63,6 @@ class Batch(Iterator[Window]):
         """Seconds that the engine has waited for windows, which is no work."""
         since = self._waits_since
         return self._waited + (time.monotonic() - since if since else 0.0)
-
-    @property
-    def age(self) -> float:
-        """Seconds since it began."""
-        return time.monotonic() - self._began
 
     @property
     def unwanted(self) -> bool:

@@ -20,12 +20,14 @@ async def grow(batch: Batch, hand: Hand, intake: Intake, bring: Bring) -> None:
     slot could begin with, until the engine will soon have nothing to hear. It is closed by whoever has looked and found
     nothing: by the clock alone an engine could give up while somebody looks.
     """
+    clock = asyncio.get_running_loop().time
+    began = clock()
     try:
         while batch.missing and not batch.unwanted:
-            await asyncio.sleep(_pause(batch.age))
-            late = batch.age >= LINGER_SECONDS
-            if batch.hungry or not late:
-                await _look(batch, hand, intake, bring, late=late)
+            await asyncio.sleep(_pause(clock() - began))
+            age = clock() - began
+            if batch.hungry or age < LINGER_SECONDS:
+                await _look(batch, hand, intake, bring, age)
     finally:
         batch.close()
 
@@ -35,10 +37,10 @@ def _pause(age: float) -> float:
     return LOOK_SECONDS if age >= LINGER_SECONDS else min(LOOK_SECONDS, LINGER_SECONDS - age)
 
 
-async def _look(batch: Batch, hand: Hand, intake: Intake, bring: Bring, *, late: bool) -> None:
-    in_vain = batch.starving and batch.age >= PATIENCE_SECONDS
+async def _look(batch: Batch, hand: Hand, intake: Intake, bring: Bring, age: float) -> None:
+    in_vain = batch.starving and age >= PATIENCE_SECONDS
     lacks = await intake.lacks(hand, batch.waited)
-    if batch.unwanted or (lacks is None and not late):
+    if batch.unwanted or (lacks is None and age < LINGER_SECONDS):
         return
     wanted = min(batch.missing, hand.usual - len(batch.work) if lacks is None else lacks)
     more = intake.add(hand, wanted)

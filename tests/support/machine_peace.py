@@ -8,6 +8,7 @@ from tests.support.machine_ledger import Document, Ledger
 from tests.support.machine_loop import advance, quiet
 from tests.support.machine_sound import plan_of, recording
 from tests.support.machine_world import World
+from worker.growing import LOOK_SECONDS
 
 ROUNDS = 60
 ROUND_SECONDS = 6.0
@@ -50,8 +51,11 @@ async def work_off(world: World) -> None:
                 world.post.deliver(queue, 0, 0)
         await quiet()
         while world.loop.waiting and any(not world.workers[call.owner].wire.paused for call in world.loop.waiting):
+            calls = len(world.loop.waiting)
             world.finish(0, fails=False)
             await quiet()
+            if len(world.loop.waiting) >= calls:  # an engine that waits for its next window, until somebody has looked
+                await advance(LOOK_SECONDS)
         after = Counter(len(line) for line in world.post.waiting.values()), len(world.loop.waiting)
         if before == after:
             return
