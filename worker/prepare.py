@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 SHORT_FILES = 4  # tasks beyond MAX_CONCURRENT_JOBS that may be open and take turns with those
 LANGUAGE_WINDOWS = 3  # speech windows that the language is found from
-HELD_WINDOWS, HELD_SECONDS = 12, 0.5  # windows that are cut in quick succession are stored together, at most so many
+HELD_WINDOWS, HELD_SECONDS = 12, 0.5  # once each slot has one, windows cut in quick succession are stored together
 FULL_HELD_SECONDS = 2.0  # where as many chunks are announced as may be: nobody waits for them yet
 HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds, where nothing is stored
 FULL_SECONDS = 0.5  # between two counts of a task that has as many chunks announced as it may have
@@ -205,7 +205,7 @@ class _Preparation:
         self._held.append((cut, pcm))
         if not self._started and self._task.options.language is None and len(self._held) < LANGUAGE_WINDOWS:
             return
-        enough = min(HELD_WINDOWS, max(1, self._count))  # at first the slots wait; each time costs the database as much
+        enough = 1 if self._count < self._context.settings.slots else min(HELD_WINDOWS, self._count)
         longest = FULL_HELD_SECONDS if self._full else HELD_SECONDS
         if len(self._held) >= enough or time.monotonic() - self._released_at >= longest:
             await self._release()
