@@ -46,5 +46,5 @@ async def _look(batch: Batch, hand: Hand, intake: Intake, bring: Bring, age: flo
     more = intake.add(hand, wanted)
     if more:
         batch.add(await bring(more))
-    if len(more) == wanted or (in_vain and not more):
+    if len(more) >= wanted or (in_vain and not more):
         batch.close()

@@ -84,11 +84,17 @@ def test_a_single_slot_has_no_others() -> None:
     assert under_way.others() == []
 
 
+def at_pace(seconds: float, *, slots: int) -> tuple[UnderWay, list[float]]:
+    """Where a window takes so long; and what its clock shows."""
+    now = [0.0]
+    under_way = UnderWay(slots, clock=lambda: now[0])
+    under_way.note(1, seconds)
+    return under_way, now
+
+
 def test_a_batch_that_grows_counts_with_all_that_is_in_it() -> None:
     """Since its begin; and its own slot is none of the others."""
-    now = [0.0]
-    under_way = UnderWay(2, clock=lambda: now[0])
-    under_way.note(1, 2.0)
+    under_way, now = at_pace(2.0, slots=2)
     under_way.begin("a", 1)
     under_way.begin("b", 3)
     now[0] = 1.0
@@ -99,9 +105,7 @@ def test_a_batch_that_grows_counts_with_all_that_is_in_it() -> None:
 
 def test_a_batch_lacks_what_makes_all_end_together() -> None:
     """It has one of two windows to do, the other slot nothing: of seven more the other is to have four."""
-    now = [0.0]
-    under_way = UnderWay(2, clock=lambda: now[0])
-    under_way.note(1, 2.0)
+    under_way, now = at_pace(2.0, slots=2)
     under_way.begin("a", 2)
     now[0] = 2.0
     assert under_way.lacks("a", 7.0, 8) == 3
@@ -112,9 +116,7 @@ def test_a_batch_lacks_what_makes_all_end_together() -> None:
 
 def test_where_nothing_is_left_nothing_is_lacking() -> None:
     """Though the batch is nearly done: what it lacks would never come."""
-    now = [0.0]
-    under_way = UnderWay(1, clock=lambda: now[0])
-    under_way.note(1, 1.0)
+    under_way, now = at_pace(1.0, slots=1)
     under_way.begin("a", 1)
     now[0] = 0.9
     assert [under_way.lacks("a", left, 8) for left in (0.0, 0.5, 1.0)] == [0, 1, 1]
@@ -122,9 +124,7 @@ def test_where_nothing_is_left_nothing_is_lacking() -> None:
 
 def test_a_batch_is_no_further_for_having_waited() -> None:
     """Two windows of two seconds each, of three seconds two spent waiting: one and a half are left to do."""
-    now = [0.0]
-    under_way = UnderWay(2, clock=lambda: now[0])
-    under_way.note(1, 2.0)
+    under_way, now = at_pace(2.0, slots=2)
     under_way.begin("a", 2)
     now[0] = 3.0
     under_way.waited("a", 2.0)
