@@ -23,13 +23,17 @@ async def grow(batch: Batch, hand: Hand, intake: Intake, bring: Bring) -> None:
     clock = asyncio.get_running_loop().time
     began = clock()
     try:
-        while batch.missing and not batch.unwanted:
+        while _may_grow(batch):
             await asyncio.sleep(_pause(clock() - began))
             age = clock() - began
-            if batch.hungry or age < LINGER_SECONDS:
+            if _may_grow(batch) and (batch.hungry or age < LINGER_SECONDS):  # it may have ended, and its slot gone on
                 await _look(batch, hand, intake, bring, age)
     finally:
         batch.close()
+
+
+def _may_grow(batch: Batch) -> bool:
+    return batch.missing > 0 and not batch.unwanted
 
 
 def _pause(age: float) -> float:

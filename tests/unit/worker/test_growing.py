@@ -156,6 +156,16 @@ async def test_a_batch_that_has_ended_takes_nothing(end: Callable[[Batch], None]
     assert intake.count == 5
 
 
+@pytest.mark.parametrize("end", [Batch.close, Batch.abandon])
+async def test_for_a_batch_that_has_ended_between_two_looks_nobody_is_asked(end: Callable[[Batch], None]) -> None:
+    """Its slot may have gone on, and the intake knows it no more."""
+    growing = asyncio.create_task(grown(batch := batch_of_one(), intake := Waiting(5, 3)))
+    await asyncio.sleep(0.02)
+    end(batch)
+    assert await growing == 1
+    assert intake.asked == 0
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.012, 0.06])
 async def test_however_long_a_question_takes_the_engine_gets_what_is_there(seconds: float) -> None:
     """It has heard its only window long ago, and must not give up while somebody looks."""
