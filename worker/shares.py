@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from math import ceil
 
-LARGEST = 1.5  # batches: rather one that is larger than the usual than a crumb after it
+LARGEST = 1.25  # batches: rather one that is larger than the usual than a crumb after it
 MOST = 10  # windows: memory is by the largest batch
 _WEIGHT = 0.3  # of the newest batch in the estimate of a window's time
 

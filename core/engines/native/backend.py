@@ -1,6 +1,5 @@
 """Whisper with an encoder of one's choice and the compiled decoder."""
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.config import usable_cores
 from core.engines.agreement import Votes
 from core.engines.alignment import SAMPLES_PER_FRAME, TokenTimes
 from core.engines.ct2_file import HEAD
@@ -17,6 +17,7 @@ from core.engines.features import Spectrogram, new_bands, spectrogram
 from core.engines.model_files import ModelFiles
 from core.engines.native.desk import Desk
 from core.engines.native.model import Model
+from core.engines.native.pool import Pool
 from core.engines.native.search import Rules, Text, Writer
 from core.engines.native.sound import Sound, first_of, new_sound
 from core.engines.native.timing import starts
@@ -67,7 +68,7 @@ def _go_on() -> None:
 
 
 class NativeBackend:
-    """Implements :class:`core.engines.backend.Backend`. Each thread has a desk of its own."""
+    """Implements :class:`core.engines.backend.Backend`. As many threads write at once as there are cores."""
 
     def __init__(self, model: Model, encoder: Encoder, shape: Shape, files: ModelFiles) -> None:
         self._model = model
@@ -76,7 +77,7 @@ class NativeBackend:
         self.multilingual = shape.multilingual
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
         self._bands = new_bands(encoder.mels)
-        self._own = threading.local()
+        self._desks = Pool(lambda: Desk(model), usable_cores())
         self._largest = 1  # batch that there was room for
 
     def warm(self) -> None:
@@ -85,10 +86,10 @@ class NativeBackend:
             pool.submit(self._rehearse).result()
 
     def _rehearse(self) -> None:
-        heard = self.hear([np.zeros(SAMPLES_PER_STEP, np.int16)], _go_on)
-        Writer(self._desk, heard, [0], replace(self._first_rules(), most_tokens=2, beams=2), _go_on).write()
-        begin = [self.book.start_token]
-        starts(self._desk, heard, 0, begin, begin, LEAST_STEPS, self._shape.alignment_heads)
+        heard, begin = self.hear([np.zeros(SAMPLES_PER_STEP, np.int16)], _go_on), [self.book.start_token]
+        with self._desks.one() as desk:
+            Writer(desk, heard, [0], replace(self._first_rules(), most_tokens=2, beams=2), _go_on).write()
+            starts(desk, heard, 0, begin, begin, LEAST_STEPS, self._shape.alignment_heads)
 
     def hear(self, windows: Iterable[Pcm], check: Callable[[], None]) -> Sound:
         """Keys and values of every window, in 8 bits."""
@@ -121,8 +122,9 @@ class NativeBackend:
     ) -> list[Attempt]:
         """One attempt for each window."""
         rules = self._rules(options, search)
-        writer = Writer(self._desk, heard, list(which), rules, check)
-        return [self._attempt(text, options, search) for text in writer.write()]
+        with self._desks.one() as desk:
+            texts = Writer(desk, heard, list(which), rules, check).write()
+        return [self._attempt(text, options, search) for text in texts]
 
     def align(
         self, heard: Sound, attempts: Sequence[Attempt], samples: Sequence[int], options: Options
@@ -137,22 +139,17 @@ class NativeBackend:
     def votes(self, pcm: Pcm) -> Votes:
         """The share of each language token after the start of a transcript."""
         heard = self.hear([pcm], _go_on)
-        scores = Writer(self._desk, heard, [0], self._first_rules(), _go_on).first_scores()
         tokens = list(self._shape.languages)
-        chances = np.exp(scores[tokens] - scores[tokens].max())
+        with self._desks.one() as desk:
+            scores = Writer(desk, heard, [0], self._first_rules(), _go_on).first_scores()[tokens]
+        chances = np.exp(scores - scores.max())
         chances /= chances.sum()
         return dict(zip(self.book.languages(tokens), chances.tolist(), strict=True))
 
-    @property
-    def _desk(self) -> Desk:
-        if not hasattr(self._own, "desk"):
-            self._own.desk = Desk(self._model)
-        desk: Desk = self._own.desk
-        return desk
-
     def _aligned(self, heard: Sound, index: int, attempt: Attempt, samples: int, begin: Sequence[int]) -> TokenTimes:
         steps = min(self._encoder.frames, max(LEAST_STEPS, samples // SAMPLES_PER_STEP))
-        found = starts(self._desk, heard, index, begin, attempt.tokens, steps, self._shape.alignment_heads)
+        with self._desks.one() as desk:
+            found = starts(desk, heard, index, begin, attempt.tokens, steps, self._shape.alignment_heads)
         return TokenTimes(starts=found, probabilities=attempt.probabilities)
 
     def _rules(self, options: Options, search: Search) -> Rules:

@@ -1,4 +1,4 @@
-"""What one thread works with."""
+"""What one thread at a time works with."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ F32 = NDArray[np.float32]
 
 
 class Desk:
-    """One thread's working space for one model: it grows to what is needed and is used again."""
+    """Working space for one model: it grows to what is needed and is used again."""
 
     def __init__(self, model: Model) -> None:
         self.model = model

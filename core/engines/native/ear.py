@@ -35,17 +35,18 @@ class Ear(NamedTuple):
 
 
 class Hall(NamedTuple):
-    """Scratch space of one thread: float32, a row for each frame, for the first convolution two.
+    """Scratch space for one window: float32. ``x`` and ``wide`` have a row for each frame; ``loud``, of the first
+    convolution, has two for each, and lies where ``wide`` does, whose turn comes after it.
 
-    What is done with a block of frames before the next block's turn has room for one block: ``taps`` (any shape) and
-    ``inner``.
+    What is done with a block of frames before the next block's turn has room for one block: ``taps`` (any shape),
+    ``y`` and ``inner``.
     """
 
     loud: F32
     x: F32
-    y: F32
     wide: F32
     taps: F32
+    y: F32
     inner: F32
     rows: Rows
     room: Room
@@ -86,12 +87,13 @@ def new_hall(ear: Ear, mels: int) -> Hall:
     """Room for one window."""
     frames, width = ear.places.shape
     feed, widest = ear.up.scale.shape[1], TAPS * max(mels, width)
+    wide = np.zeros((frames, 3 * width), np.float32)
     return Hall(
-        np.zeros((2 * frames, width), np.float32),
+        wide.reshape(-1)[: 2 * frames * width].reshape(2 * frames, width),
         np.zeros((frames, width), np.float32),
-        np.zeros((frames, width), np.float32),
-        np.zeros((frames, 3 * width), np.float32),
+        wide,
         np.zeros(BLOCK * widest, np.float32),
+        np.zeros((BLOCK, width), np.float32),
         np.zeros((BLOCK, feed), np.float32),
         new_rows(BLOCK, max(feed, widest)),
         new_room(BLOCK, frames),

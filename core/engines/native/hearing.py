@@ -1,77 +1,72 @@
 """Whisper's encoder in 8 bits, made of the decoder's kernels."""
 
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.config import usable_cores
 from core.engines.ct2_file import Weights
 from core.engines.features import Spectrogram
 from core.engines.native.attention import listen
 from core.engines.native.ear import BLOCK, TAPS, Ear, Hall, load_ear, new_hall
 from core.engines.native.forward import add, gelu, norm
-from core.engines.native.linear import Linear, Rows, apply
+from core.engines.native.linear import apply
+from core.engines.native.pool import Pool
 from core.engines.native.sound import Sound, pack_sound
 from core.kernels.simd import kernel
 
 
 class CompiledEncoder:
-    """Fills a window's sound without leaving the kernels. Each thread has a hall of its own."""
+    """Fills a window's sound without leaving the kernels. As many windows at once as there are cores."""
 
     def __init__(self, weights: Weights) -> None:
         self.mels = int(weights["encoder/conv1/weight"].shape[1])
         self._ear = load_ear(weights)
         self.frames = len(self._ear.places)
-        self._own = threading.local()
+        self._halls = Pool(lambda: new_hall(self._ear, self.mels), usable_cores())
 
     def hear(self, mel: Spectrogram, sound: Sound, window: int) -> None:
         """See :class:`core.engines.native.backend.Encoder`."""
-        encode(self._ear, mel[0], self._hall)
-        offer(self._ear, self._hall, sound, window)
+        with self._halls.one() as hall:
+            encode(self._ear, mel[0], hall)
+            offer(self._ear, hall, sound, window)
 
     def project(self, mel: Spectrogram) -> list[NDArray[np.float32]]:
-        """What was heard: float32 (frames, width), valid until the next call of the same thread."""
-        encode(self._ear, mel[0], self._hall)
-        return [self._hall.y]
-
-    @property
-    def _hall(self) -> Hall:
-        if not hasattr(self._own, "hall"):
-            self._own.hall = new_hall(self._ear, self.mels)
-        hall: Hall = self._own.hall
-        return hall
+        """What was heard: float32 (frames, width)."""
+        with self._halls.one() as hall:
+            encode(self._ear, mel[0], hall)
+            return [hall.x.copy()]
 
 
 @kernel
 def encode(ear: Ear, mel: Any, hall: Hall) -> None:
-    """Leaves what was heard in ``hall.y``. mel float32 (mels, 2 * frames)."""
+    """Leaves what was heard in ``hall.x``. mel float32 (mels, 2 * frames)."""
     frames = len(hall.x)
     _stem(ear, mel, hall)
     for layer in range(ear.own.scale.shape[0]):
-        norm(hall.x, frames, ear.own_norm.scale[layer], ear.own_norm.shift[layer], hall.y)
-        _project(hall.y, ear.own, layer, hall.wide, hall.rows)
+        for first in range(0, frames, BLOCK):
+            count = min(BLOCK, frames - first)
+            norm(hall.x[first:], count, ear.own_norm.scale[layer], ear.own_norm.shift[layer], hall.y)
+            apply(hall.y, count, ear.own, layer, hall.wide[first:], hall.rows)
         pack_sound(0, hall.wide, hall.x.shape[1], 0, hall.sound)
         for first in range(0, frames, BLOCK):
             count = min(BLOCK, frames - first)
-            _attend(ear, layer, first, count, hall)
-            _feed(ear, layer, hall.x[first:], count, hall.y[first:], hall)
-    norm(hall.x, frames, ear.last_norm.scale[0], ear.last_norm.shift[0], hall.y)
+            _attend(ear, layer, hall.x[first:], count, hall.wide[first:], hall)
+            _feed(ear, layer, hall.x[first:], count, hall)
+    for first in range(0, frames, BLOCK):
+        count = min(BLOCK, frames - first)
+        norm(hall.x[first:], count, ear.last_norm.scale[0], ear.last_norm.shift[0], hall.y)
+        hall.x[first : first + count] = hall.y[:count]
 
 
 @kernel
 def offer(ear: Ear, hall: Hall, sound: Sound, window: int) -> None:
     """The keys and values of what was heard, for each layer of the decoder."""
     for layer in range(ear.keys.scale.shape[0]):
-        _project(hall.y, ear.keys, layer, hall.wide, hall.rows)
+        for first in range(0, len(hall.x), BLOCK):
+            apply(hall.x[first:], min(BLOCK, len(hall.x) - first), ear.keys, layer, hall.wide[first:], hall.rows)
         pack_sound(layer, hall.wide, 0, window, sound)
-
-
-@kernel
-def _project(x: Any, linear: Linear, layer: int, y: Any, rows: Rows) -> None:
-    """All rows, a block at a time: what it works on stays in the cache."""
-    for first in range(0, len(x), BLOCK):
-        apply(x[first:], min(BLOCK, len(x) - first), linear, layer, y[first:], rows)
 
 
 @kernel
@@ -115,18 +110,18 @@ def _taps_of_loud(loud: Any, first: int, count: int, room: Any) -> Any:
 
 
 @kernel
-def _attend(ear: Ear, layer: int, first: int, count: int, hall: Hall) -> None:
+def _attend(ear: Ear, layer: int, x: Any, count: int, wide: Any, hall: Hall) -> None:
     """A block of rows to all of them."""
     nothing, none = np.zeros((0, 0, 0), np.float32), np.zeros((0, 2), np.int64)
-    listen(hall.wide, first, count, hall.sound, 0, 0, hall.y, hall.room, nothing, none)
-    apply(hall.y[first:], count, ear.own_out, layer, hall.wide[first:], hall.rows)  # its queries are done with
-    add(hall.x[first:], hall.wide[first:], count)
+    listen(wide, 0, count, hall.sound, 0, 0, hall.y, hall.room, nothing, none)
+    apply(hall.y, count, ear.own_out, layer, wide, hall.rows)  # its queries are done with
+    add(x, wide, count)
 
 
 @kernel
-def _feed(ear: Ear, layer: int, x: Any, count: int, y: Any, hall: Hall) -> None:
-    norm(x, count, ear.feed_norm.scale[layer], ear.feed_norm.shift[layer], y)
-    apply(y, count, ear.up, layer, hall.inner, hall.rows)
+def _feed(ear: Ear, layer: int, x: Any, count: int, hall: Hall) -> None:
+    norm(x, count, ear.feed_norm.scale[layer], ear.feed_norm.shift[layer], hall.y)
+    apply(hall.y, count, ear.up, layer, hall.inner, hall.rows)
     gelu(hall.inner, count)
-    apply(hall.inner, count, ear.down, layer, y, hall.rows)
-    add(x, y, count)
+    apply(hall.inner, count, ear.down, layer, hall.y, hall.rows)
+    add(x, hall.y, count)

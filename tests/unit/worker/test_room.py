@@ -78,7 +78,7 @@ async def test_the_list_says_what_a_slot_may_take(tmp_path, sizes, batch):
     beating.cancel()
 
 
-@pytest.mark.parametrize(("found", "chunks"), [(None, 2 * 10 + 8), (4, 2 * 6 + 4)])
+@pytest.mark.parametrize(("found", "chunks"), [(None, 2 * 10 + 8), (4, 2 * 5 + 4)])
 async def test_the_broker_hands_over_what_fills_the_largest_batches(tmp_path, found, chunks):
     """In each slot one that is as large as at a file's end, and one that waits: until it is known which size stays."""
     here = context(tmp_path)
