@@ -175,6 +175,7 @@ class _Preparation:
         self._known = await self._resources.chunks.known(self._task.id)
         cutter = Cutter(self._task.plan, self._on_thread)
         async with AsyncExitStack() as stack:
+            stack.enter_context(self._context.credit.cutting(self._task))
             decoder = await self._open(stack)
             pieces = await stack.enter_async_context(aclosing(cutter.cut(self._blocks(decoder, turn))))
             async for cut, pcm in pieces:
@@ -182,9 +183,8 @@ class _Preparation:
         await self._finish(cutter.totals.samples, warnings_of(decoder.report))
 
     async def _open(self, stack: AsyncExitStack) -> Decoder:
-        settings = self._context.settings
-        upload = self._resources.blobs.local_file(self._task.upload.key, settings.scratch_dir)
-        path = await stack.enter_async_context(upload)
+        settings, key = self._context.settings, self._task.upload.key
+        path = await stack.enter_async_context(self._resources.blobs.local_file(key, settings.scratch_dir))
         limits = DecodeLimits(max_seconds=settings.max_audio_seconds)
         decoder = await stack.enter_async_context(self._context.decoders.open(path, limits))
         seconds = decoder.info.declared_seconds

@@ -8,7 +8,9 @@ import asyncio
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -41,6 +43,7 @@ class Credits:
         self.herald = Herald(resources.broker, clock=clock)
         self._from: OrderedDict[str, int] = OrderedDict()
         self._cut: OrderedDict[str, tuple[Task, float]] = OrderedDict()  # and until when it is not read again
+        self._cutting: dict[str, Task] = {}  # by this process
         self._clock, self._cut_seconds = clock, fleet_seconds
         self._wanted: dict[str, int] = {}  # up to which index, by those who wait for a count that has not begun
         self._counting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -61,15 +64,29 @@ class Credits:
         It counts what is out each time that one may be left, so whatever went wrong before, too many or too few, is put
         right by the next. True where the limit kept one back: those who end a chunk go on from there.
         """
+        if task.id in self._cutting:
+            self._cutting[task.id] = replace(task, chunks_cut=cut)
         return await self._serve(task.id, cut, task, new)
 
     async def go_on(self, task_id: str) -> None:
         """A chunk of the task has ended: as :meth:`top_up`, up to the last chunk that is cut by now."""
         await self._serve(task_id, 0, None)
 
+    @contextmanager
+    def cutting(self, task: Task) -> Iterator[None]:
+        """While this process cuts it to chunks, and tells of them by :meth:`top_up`, nothing has to be read for it. What
+        is cancelled or deleted meanwhile has no chunk any more that could be handed on."""
+        self._cutting[task.id] = task
+        try:
+            yield
+        finally:
+            del self._cutting[task.id]
+
     async def task(self, task_id: str) -> Task | None:
         """For what its credits go by. That is settled when a task is cut to its end, unless it is deleted: then it is
         read again only after a while."""
+        if task_id in self._cutting:
+            return self._cutting[task_id]
         known, until = self._cut.get(task_id, (None, 0.0))
         if known is not None and self._clock() < until:
             return known

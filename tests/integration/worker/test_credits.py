@@ -96,6 +96,26 @@ async def test_a_task_that_is_cut_to_its_end_is_not_read_again(lasting, settings
     assert await credit.task("unknown") is None
 
 
+async def test_a_task_that_this_process_cuts_is_not_read(lasting, settings):
+    """It is who tells how far that is. Others read it, and this one does so again afterwards."""
+    await lasting.workers.register("a", slots=1, batch=2)
+    task = await cut(lasting, settings, 12)
+    read, get = [], lasting.tasks.get
+    lasting.tasks.get = lambda task_id: read.append(task_id) or get(task_id)
+    credit = Credits(lasting)
+    with credit.cutting(task):
+        await credit.go_on(task.id)
+        assert await lasting.chunks.queued(task.id) == set()
+        await credit.top_up(task, cut=3)
+        await complete_one(lasting.chunks, await claim_one(lasting.chunks, task.id, 0, "a"), WindowResult(segments=()))
+        await credit.go_on(task.id)
+        assert await lasting.chunks.queued(task.id) == {1, 2}
+        assert await credit.has_more(await credit.task(task.id))
+        assert read == []
+    await credit.go_on(task.id)
+    assert (read, await lasting.chunks.queued(task.id)) == ([task.id], {1, 2, 3, 4})
+
+
 async def test_a_task_that_is_deleted_meanwhile_gets_no_more_credits_for_long(lasting, settings):
     """Of a task that is read only now and then it is known after a while."""
     await lasting.workers.register("a", slots=1, batch=2)
