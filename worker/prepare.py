@@ -13,7 +13,7 @@ import structlog
 
 from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
 from core.audio.cutting import BLOCK_SAMPLES, Cutter
-from core.audio.decode import DecodeLimits, Decoder, DecodeReport
+from core.audio.decode import DecodeLimits, Decoder
 from core.errors import ParascribeError, PermanentError, StoreUnavailableError, TransientError
 from core.flow.finish import PREPARE_AGAIN, note_end, tidy
 from core.flow.removal import clear_cancelled, clear_deleted
@@ -174,13 +174,13 @@ class _Preparation:
         log.info(f"Using {mode} transcription mode", task_id=self._task.id, workers=settings.slots)
         self._known = await self._resources.chunks.known(self._task.id)
         cutter = Cutter(self._task.plan, self._on_thread)
-        async with AsyncExitStack() as stack:
-            stack.enter_context(self._context.credit.cutting(self._task))
-            decoder = await self._open(stack)
-            pieces = await stack.enter_async_context(aclosing(cutter.cut(self._blocks(decoder, turn))))
-            async for cut, pcm in pieces:
-                await self._add(cut, pcm)
-        await self._finish(cutter.totals.samples, warnings_of(decoder.report))
+        with self._context.credit.cutting(self._task):
+            async with AsyncExitStack() as stack:
+                decoder = await self._open(stack)
+                pieces = await stack.enter_async_context(aclosing(cutter.cut(self._blocks(decoder, turn))))
+                async for cut, pcm in pieces:
+                    await self._add(cut, pcm)
+            await self._finish(cutter.totals.samples, decoder.report.warnings if decoder.report else [])
 
     async def _open(self, stack: AsyncExitStack) -> Decoder:
         settings, key = self._context.settings, self._task.upload.key
@@ -250,6 +250,7 @@ class _Preparation:
         self._core_samples += sum(cut.core_end - cut.core_start for cut, _ in windows)
         self._unlooked = 0
         self._check(await self._resources.tasks.note_cut(self._task, self._count))
+        self._context.credit.note_cut(self._task.id, self._count)
         await self._announce(windows[0][0].index if len(new) == len(windows) else None)
 
     async def _announce(self, new: int | None) -> None:
@@ -282,18 +283,3 @@ class _Preparation:
     def _check(self, held: bool) -> None:
         if not held:
             raise ClaimLostError(f"Task {self._task.id} is no longer ours to prepare.")
-
-
-def warnings_of(report: DecodeReport | None) -> list[str]:
-    """What a user should know of a file that could be read, though not without trouble."""
-    if report is None:
-        return []
-    warnings = []
-    if report.truncated:
-        warnings.append("The file breaks off: what comes after its end as it is here is not transcribed.")
-    if report.damaged_packets:
-        warnings.append(f"{report.damaged_packets} damaged pieces of the file could not be decoded and were left out.")
-    if report.filled_samples:
-        seconds = report.filled_samples / SAMPLE_RATE
-        warnings.append(f"The file's clock has gaps, {seconds:.1f} s in all; they count as silence.")
-    return warnings

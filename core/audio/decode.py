@@ -17,7 +17,7 @@ import numpy as np
 
 from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES
 from core.errors import AudioError
-from core.models import Pcm
+from core.models import SAMPLE_RATE, Pcm
 
 PATIENCE_TICKS = 10  # equal parts of the wait for a sound; a pause of this process or machine uses up one of them
 
@@ -58,6 +58,19 @@ class DecodeReport:
     damaged_packets: int
     filled_samples: int
     truncated: bool
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of a file that could be read, though not without trouble."""
+        told = []
+        if self.truncated:
+            told.append("The file breaks off: what comes after its end as it is here is not transcribed.")
+        if self.damaged_packets:
+            told.append(f"{self.damaged_packets} damaged pieces of the file could not be decoded and were left out.")
+        if self.filled_samples:
+            seconds = self.filled_samples / SAMPLE_RATE
+            told.append(f"The file's clock has gaps, {seconds:.1f} s in all; they count as silence.")
+        return told
 
 
 class Decoder:

@@ -64,8 +64,6 @@ class Credits:
         It counts what is out each time that one may be left, so whatever went wrong before, too many or too few, is put
         right by the next. True where the limit kept one back: those who end a chunk go on from there.
         """
-        if task.id in self._cutting:
-            self._cutting[task.id] = replace(task, chunks_cut=cut)
         return await self._serve(task.id, cut, task, new)
 
     async def go_on(self, task_id: str) -> None:
@@ -74,13 +72,17 @@ class Credits:
 
     @contextmanager
     def cutting(self, task: Task) -> Iterator[None]:
-        """While this process cuts it to chunks, and tells of them by :meth:`top_up`, nothing has to be read for it. What
-        is cancelled or deleted meanwhile has no chunk any more that could be handed on."""
+        """While this process cuts it, and tells of its chunks by :meth:`note_cut`, nothing is read for it. What is
+        cancelled or deleted meanwhile has no chunk any more that could be handed on."""
         self._cutting[task.id] = task
         try:
             yield
         finally:
             del self._cutting[task.id]
+
+    def note_cut(self, task_id: str, count: int) -> None:
+        """So many chunks are stored, whether or not they are announced yet: who ends one may go on up to there."""
+        self._cutting[task_id] = replace(self._cutting[task_id], chunks_cut=count)
 
     async def task(self, task_id: str) -> Task | None:
         """For what its credits go by. That is settled when a task is cut to its end, unless it is deleted: then it is

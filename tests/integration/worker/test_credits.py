@@ -107,13 +107,15 @@ async def test_a_task_that_this_process_cuts_is_not_read(lasting, settings):
         await credit.go_on(task.id)
         assert await lasting.chunks.queued(task.id) == set()
         await credit.top_up(task, cut=3)
+        credit.note_cut(task.id, 5)  # two more, not announced yet
         await complete_one(lasting.chunks, await claim_one(lasting.chunks, task.id, 0, "a"), WindowResult(segments=()))
         await credit.go_on(task.id)
-        assert await lasting.chunks.queued(task.id) == {1, 2}
+        assert await lasting.chunks.queued(task.id) == {1, 2, 3, 4}
         assert await credit.has_more(await credit.task(task.id))
         assert read == []
+    await complete_one(lasting.chunks, await claim_one(lasting.chunks, task.id, 1, "a"), WindowResult(segments=()))
     await credit.go_on(task.id)
-    assert (read, await lasting.chunks.queued(task.id)) == ([task.id], {1, 2, 3, 4})
+    assert (read, await lasting.chunks.queued(task.id)) == ([task.id], {2, 3, 4, 5})
 
 
 async def test_a_task_that_is_deleted_meanwhile_gets_no_more_credits_for_long(lasting, settings):

@@ -11,13 +11,25 @@ from worker.prepare import _Preparation
 PCM = np.zeros(1, np.int16)
 
 
-@pytest.mark.parametrize(("known", "new"), [(set(), 3), ({3}, None), ({3, 4}, None)])
-async def test_only_windows_that_were_all_stored_just_now_are_called_new(known, new):
-    """One of an earlier attempt may wait for the end of a delay, and is looked at before it is announced."""
-    told = []
+class Credit:
+    """Notes what it is told."""
 
-    async def top_up(task, *, cut, new):
-        told.append(new)
+    def __init__(self) -> None:
+        self.new: list[int | None] = []
+        self.cut: list[int] = []
+
+    async def top_up(self, _task, *, cut, new) -> bool:
+        """All that may be are announced."""
+        self.new.append(new)
+        return True
+
+    def note_cut(self, _task_id, count) -> None:
+        """So far."""
+        self.cut.append(count)
+
+
+def preparation(credit: Credit) -> _Preparation:
+    """Of a task of which everything is stored at once."""
 
     async def nothing(*_):
         return True
@@ -25,9 +37,28 @@ async def test_only_windows_that_were_all_stored_just_now_are_called_new(known, 
     resources = SimpleNamespace(
         blobs=SimpleNamespace(put=nothing), chunks=SimpleNamespace(add=nothing), tasks=SimpleNamespace(note_cut=nothing)
     )
-    context = SimpleNamespace(resources=resources, credit=SimpleNamespace(top_up=top_up))
-    preparation = _Preparation(context, None, SimpleNamespace(id="t"))
-    preparation._known = known
-    cuts = [Cut(index=index, start=0, end=1, core_start=0, core_end=1) for index in (3, 4)]
-    await preparation._store([(cut, PCM) for cut in cuts])
-    assert told == [new]
+    return _Preparation(SimpleNamespace(resources=resources, credit=credit), None, SimpleNamespace(id="t"))
+
+
+def windows(*indexes: int) -> list[tuple[Cut, np.ndarray]]:
+    """Whose audio does not matter."""
+    return [(Cut(index=index, start=0, end=1, core_start=0, core_end=1), PCM) for index in indexes]
+
+
+@pytest.mark.parametrize(("known", "new"), [(set(), 3), ({3}, None), ({3, 4}, None)])
+async def test_only_windows_that_were_all_stored_just_now_are_called_new(known, new):
+    """One of an earlier attempt may wait for the end of a delay, and is looked at before it is announced."""
+    credit = Credit()
+    storing = preparation(credit)
+    storing._known = known
+    await storing._store(windows(3, 4))
+    assert credit.new == [new]
+
+
+async def test_what_is_stored_is_told_at_once_also_where_no_more_may_be_announced():
+    """Whoever ends a chunk goes on with it, though the file may not be cut further for long."""
+    credit = Credit()
+    storing = preparation(credit)
+    await storing._store(windows(0, 1))
+    await storing._store(windows(2))
+    assert (credit.cut, credit.new) == ([2, 3], [0])
