@@ -17,7 +17,7 @@ from api.multipart import FormReader, boundary_of
 from api.options import TaskOptions, engine_options, parse_options
 from api.room import check_room
 from core.errors import PermanentError, TransientError
-from core.flow.submit import submit
+from core.flow.acceptance import Since, accept
 from core.models import Options, Task, Upload
 from core.states import TaskStatus
 
@@ -55,10 +55,10 @@ async def accept_form(context: Context, body: Body, head: Head) -> Accepted:
     ):
         form = UploadForm(intake, limit=limit)
         await form.read(body, reader)
-        upload = await intake.finish(upload_key(task_id))
+        upload, since = await intake.finish(upload_key(task_id)), Since()
         wanted = parse_options(form.pairs)
         options = await engine_options(wanted, context.settings, context.models)
-    return await _submit(context, _task(context, task_id, form.filename, wanted, options, upload, head.key))
+    return await _submit(context, _task(context, task_id, form.filename, wanted, options, upload, head.key), since)
 
 
 async def accept_raw(
@@ -77,8 +77,8 @@ async def accept_raw(
     ):
         async for data in body:
             await intake.add(data)
-        upload = await intake.finish(upload_key(task_id))
-    return await _submit(context, _task(context, task_id, filename, wanted, options, upload, head.key))
+        upload, since = await intake.finish(upload_key(task_id)), Since()
+    return await _submit(context, _task(context, task_id, filename, wanted, options, upload, head.key), since)
 
 
 def upload_key(task_id: str) -> str:
@@ -117,11 +117,15 @@ def _task(
     )
 
 
-async def _submit(context: Context, task: Task) -> Accepted:
+async def _submit(context: Context, task: Task, since: Since) -> Accepted:
+    """``since``: a moment before the upload was in its place."""
+    settings = context.settings
     try:
         context.availability.check()
-        remember = timedelta(seconds=context.settings.idempotency_seconds)
-        stored = await submit(context.resources, task, remember=remember)
+        remember = timedelta(seconds=settings.idempotency_seconds)
+        stored = await accept(
+            context.resources, task, remember=remember, late=lambda: since.seconds >= settings.orphan_seconds
+        )
     except TransientError:
         # The write may have arrived although its answer did not, and a task without its upload would be worse than an
         # upload without its task: the sweeper removes that.

@@ -134,7 +134,10 @@ class Settings(BaseSettings):
         default=20.0, gt=0, description="A message that nobody took for this long, its queue empty, is sent again."
     )
     orphan_seconds: float = Field(
-        default=600.0, ge=0, description="Blobs that no task knows for this long are removed, in seconds."
+        default=600.0,
+        gt=0,
+        description="Blobs that no task knows for so many seconds are removed; an upload that takes as long to become "
+        "a task is refused.",
     )
     max_chunk_attempts: int = Field(default=3, ge=1, description="Attempts before a chunk has failed for good.")
     retry_delay_seconds: float = Field(default=1.0, ge=0, description="Delay before the second attempt; doubles.")

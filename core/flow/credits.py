@@ -73,7 +73,8 @@ class Credits:
     @contextmanager
     def cutting(self, task: Task) -> Iterator[None]:
         """While this process cuts it, and tells of its chunks by :meth:`note_cut`, nothing is read for it. What is
-        cancelled or deleted meanwhile has no chunk any more that could be handed on."""
+        cancelled or deleted meanwhile has no chunk any more that could be handed on; what another one has taken over,
+        that one hands on."""
         self._cutting[task.id] = task
         try:
             yield
@@ -82,7 +83,8 @@ class Credits:
 
     def note_cut(self, task_id: str, count: int) -> None:
         """So many chunks are stored, whether or not they are announced yet: who ends one may go on up to there."""
-        self._cutting[task_id] = replace(self._cutting[task_id], chunks_cut=count)
+        known = self._cutting[task_id]  # an attempt before this one may have cut more
+        self._cutting[task_id] = replace(known, chunks_cut=max(count, known.chunks_cut))
 
     async def task(self, task_id: str) -> Task | None:
         """For what its credits go by. That is settled when a task is cut to its end, unless it is deleted: then it is

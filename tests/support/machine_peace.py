@@ -100,7 +100,8 @@ def judge(ledger: Ledger) -> None:
 def _whole(ledger: Ledger, task: Document, chunks: dict[int, Document]) -> None:
     """Each chunk of the plan once, done or blamed often enough; all of the audio accounted for."""
     name, plan = task["_id"], plan_of(ledger.recordings[task["_id"]])
-    assert chunks.keys() == plan.keys(), f"{name} has the chunks {sorted(chunks)}, not {sorted(plan)}"
+    told = f"{name} has the chunks {sorted(chunks)}, not {sorted(plan)}: {task.get('error')}"
+    assert chunks.keys() == plan.keys(), told
     for index, chunk in chunks.items():
         cut = plan[index]
         assert chunk["cut"] == [cut.start, cut.end, cut.core_start, cut.core_end], f"{chunk['_id']} was cut elsewhere"

@@ -13,9 +13,9 @@ from core.config import Settings
 from core.engines.registry import EngineRegistry
 from core.errors import ParascribeError, TransientError
 from core.flow import removal
+from core.flow.acceptance import accept
 from core.flow.credits import Credits
 from core.flow.resources import Resources
-from core.flow.submit import submit
 from core.models import CutPlan, Options, Task, Upload
 from core.states import TaskStatus
 from tests.support.machine_ledger import Ledger
@@ -27,6 +27,7 @@ from worker.context import Context, run_folder
 from worker.runfiles import RunFile
 from worker.runtime import Worker
 
+ORPHAN_SECONDS = 40.0
 MACHINES = 2  # a worker on the same machine knows at once that another has died; on another, by its silence
 
 
@@ -138,7 +139,7 @@ class World:
         self.ask(self._send(self.api, task_id, recording, language, limit))
 
     async def _send(self, api: Process, task_id: str, recording: str, language: str | None, limit: int) -> None:
-        key = f"uploads/{task_id}"
+        key, began = f"uploads/{task_id}", self.loop.now
         self.ledger.recordings[task_id] = recording
         await api.resources.blobs.put(key, recording.encode())
         task = Task(
@@ -152,7 +153,7 @@ class World:
             upload=Upload(key=key, size_bytes=1, sha256=""),
             created_at=datetime.now(UTC),
         )
-        await submit(api.resources, task)
+        await accept(api.resources, task, late=lambda: self.loop.now - began >= ORPHAN_SECONDS)
         self.ledger.accepted.add(task_id)
 
     async def cancel(self, task_id: str) -> None:
@@ -203,7 +204,7 @@ class World:
             max_parallel_workers=2,
             batch_size=2,
             engine="fake",
-            orphan_seconds=40.0,
+            orphan_seconds=ORPHAN_SECONDS,
             batch_deadline_seconds=250.0,
             test_without=self.without,
         )

@@ -17,9 +17,9 @@ _GOLDEN = 0.6180339887498949
 
 
 class Room(NamedTuple):
-    """Scratch space of one thread: scores float32 (rows + 3, frames), shares uint8 (rows + 3, frames), queries int8
-    (rows + 3, 64), scale float32 (rows + 3,), sums int32 (4, 64); totals float32 (rows,): of a row's shares before they
-    are rounded; steps float32 (frames,): from where on each frame's share is rounded up."""
+    """Scratch space of one thread at a time: scores float32 (rows + 3, frames), shares uint8 (rows + 3, frames),
+    queries int8 (rows + 3, 64), scale float32 (rows + 3,), sums int32 (4, 64); totals float32 (rows,): of a row's
+    shares before they are rounded; steps float32 (frames,): from where on each frame's share is rounded up."""
 
     scores: NDArray[np.float32]
     shares: NDArray[np.uint8]

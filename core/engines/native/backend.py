@@ -78,11 +78,12 @@ class NativeBackend:
         self.book = TokenBook(files.tokenizer, multilingual=self.multilingual)
         self._bands = new_bands(encoder.mels)
         self._desks = Pool(lambda: Desk(model), usable_cores())
+        self._small_desk = Pool(lambda: Desk(model), 1)  # a new task's language does not wait for a batch
         self._largest = 1  # batch that there was room for
 
     def warm(self) -> None:
         """Compile what is not compiled yet, so that no window waits for it: seconds once, else one window's time."""
-        with ThreadPoolExecutor(1) as pool:  # what a thread keeps for itself goes with this one
+        with ThreadPoolExecutor(1) as pool:  # what OpenVINO keeps for a thread goes with this one
             pool.submit(self._rehearse).result()
 
     def _rehearse(self) -> None:
@@ -123,6 +124,7 @@ class NativeBackend:
         """One attempt for each window."""
         rules = self._rules(options, search)
         with self._desks.one() as desk:
+            check()  # it may have had to wait
             texts = Writer(desk, heard, list(which), rules, check).write()
         return [self._attempt(text, options, search) for text in texts]
 
@@ -140,7 +142,7 @@ class NativeBackend:
         """The share of each language token after the start of a transcript."""
         heard = self.hear([pcm], _go_on)
         tokens = list(self._shape.languages)
-        with self._desks.one() as desk:
+        with self._small_desk.one() as desk:
             scores = Writer(desk, heard, [0], self._first_rules(), _go_on).first_scores()[tokens]
         chances = np.exp(scores - scores.max())
         chances /= chances.sum()

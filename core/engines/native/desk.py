@@ -28,8 +28,9 @@ class Desk:
         """Have room for so many rows, each of which attends to so many frames, or to all positions of a text."""
         frames = max(frames, len(self.model.positions))
         if rows > self._rows or frames > self._frames:
-            self._rows, self._frames = max(rows, self._rows), max(frames, self._frames)
-            self.bench = new_bench(self._rows, self.width, self.feed, self._frames)
+            rows, frames = max(rows, self._rows), max(frames, self._frames)
+            self.bench = new_bench(rows, self.width, self.feed, frames)
+            self._rows, self._frames = rows, frames  # only now: there may have been no memory for it
 
     def reserve_scores(self, rows: int) -> None:
         """Have room for the scores of so many rows."""

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
 
 class Bench(NamedTuple):
-    """Scratch space of one thread: float32 arrays with a row for each row of a batch."""
+    """Scratch space of one thread at a time: float32 arrays with a row for each row of a batch."""
 
     x: F32
     y: F32

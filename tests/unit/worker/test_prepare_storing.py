@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.models import Cut
+from worker import prepare
 from worker.prepare import _Preparation
 
 PCM = np.zeros(1, np.int16)
@@ -55,8 +56,9 @@ async def test_only_windows_that_were_all_stored_just_now_are_called_new(known, 
     assert credit.new == [new]
 
 
-async def test_what_is_stored_is_told_at_once_also_where_no_more_may_be_announced():
+async def test_what_is_stored_is_told_at_once_also_where_no_more_may_be_announced(monkeypatch):
     """Whoever ends a chunk goes on with it, though the file may not be cut further for long."""
+    monkeypatch.setattr(prepare, "FULL_SECONDS", 3600.0)
     credit = Credit()
     storing = preparation(credit)
     await storing._store(windows(0, 1))

@@ -16,7 +16,7 @@ LAYERS, WIDTH = 2, 128
 def desk() -> Desk:
     """Of a model of which nothing but the shapes is asked for."""
     scale = SimpleNamespace(scale=np.zeros((LAYERS, WIDTH), np.float32))
-    model: Any = SimpleNamespace(own_norm=scale, up=scale, words=scale)
+    model: Any = SimpleNamespace(own_norm=scale, up=scale, words=scale, positions=np.zeros((40, WIDTH), np.float32))
     return Desk(model)
 
 
@@ -44,3 +44,22 @@ def test_what_is_too_small_goes_before_its_successor_comes(desk: Desk, monkeypat
     with pytest.raises(MemoryError):
         desk.memory(40, 3)
     assert desk.memory(40, 2).values.shape[1:3] == (40, 2)
+
+
+def test_a_bench_for_which_there_was_no_memory_is_not_taken_for_granted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels do not look where an array ends."""
+    desk.reserve(2, 40)
+    new = module.new_bench
+
+    def scarce(rows: int, *shape: int) -> Any:
+        if rows > 4:
+            raise MemoryError
+        return new(rows, *shape)
+
+    monkeypatch.setattr(module, "new_bench", scarce)
+    with pytest.raises(MemoryError):
+        desk.reserve(8, 40)
+    desk.reserve(4, 40)
+    assert len(desk.bench.x) == 4

@@ -1,6 +1,7 @@
 """Working spaces that threads share."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,20 +13,23 @@ PATIENCE_SECONDS = 10.0
 
 
 def test_nobody_has_what_another_one_has_and_no_more_are_made_than_allowed() -> None:
-    """Six threads and two spaces, a hundred times each."""
+    """Six threads and two spaces, ten times each."""
     made: list[list[int]] = []
     pool = Pool(lambda: made.append([]) or made[-1], MOST)  # type: ignore[func-returns-value]
+    begin = threading.Barrier(THREADS)
 
     def work(thread: int) -> None:
-        for _ in range(100):
+        begin.wait()
+        for _ in range(10):
             with pool.one() as space:
                 space.append(thread)
+                time.sleep(0.001)  # all others have a turn
                 assert space == [thread]
                 space.clear()
 
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(work, range(THREADS)))
-    assert 1 <= len(made) <= MOST
+    assert len(made) == MOST
 
 
 def test_who_comes_when_all_are_taken_waits_for_the_first_that_is_given_back() -> None:
@@ -50,8 +54,11 @@ def test_one_after_the_other_has_the_same() -> None:
     pool = Pool(object, MOST)
     with pool.one() as first:
         pass
-    with pool.one() as second:
+    with pool.one() as second, pool.one() as other:
         assert second is first
+        assert other is not first
+    with pool.one() as again, pool.one() as last:
+        assert {again, last} == {second, other}
 
 
 def test_a_failure_gives_it_back() -> None:

@@ -1,11 +1,14 @@
 """How much room there is for what a batch sounds like."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from core.config import usable_cores
 from core.engines.memory import Halving, Part
 from core.engines.native import backend as module
 from core.engines.native.backend import NativeBackend
@@ -82,3 +85,17 @@ def test_a_batch_for_which_there_is_no_room_is_halved(backend: NativeBackend, as
     asked.append(10)
     done = Halving().run(lambda some: answers(backend, some), [0] * 8)
     assert done == [4] * 8
+
+
+def test_finding_a_language_does_not_wait_for_batches(backend: NativeBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose slots may have all desks for minutes; it has a deadline."""
+    monkeypatch.setattr(module, "Writer", lambda *_: SimpleNamespace(first_scores=lambda: np.zeros(2)))
+    monkeypatch.setattr(module, "Desk", lambda _model: object())
+    spoken: Any = SimpleNamespace(languages=(0, 1), vocabulary=2)
+    book: Any = SimpleNamespace(start_token=0, languages=lambda _tokens: ["en", "de"])
+    monkeypatch.setattr(backend, "_shape", spoken)
+    monkeypatch.setattr(backend, "book", book)
+    with ThreadPoolExecutor(1) as thread, ExitStack() as batches:
+        for _ in range(usable_cores()):
+            batches.enter_context(backend._desks.one())
+        assert thread.submit(backend.votes, SILENCE).result(10) == {"en": 0.5, "de": 0.5}
