@@ -31,6 +31,13 @@ async def cut(resources, settings, count, **options):
     return task
 
 
+def reads_of(resources) -> list[str]:
+    """Ids of the tasks that are read from now on."""
+    read, get = [], resources.tasks.get
+    resources.tasks.get = lambda task_id: read.append(task_id) or get(task_id)
+    return read
+
+
 async def test_a_clients_limit_is_kept_by_many_processes(lasting, settings):
     """However many hand on at the same moment, and nothing stands still: the next look finds room."""
     for name in ("a", "b", "c"):
@@ -84,9 +91,7 @@ async def test_a_task_that_is_cut_to_its_end_is_not_read_again(lasting, settings
     """Neither limit nor number of chunks changes any more; before that, both are read each time."""
     await lasting.workers.register("a", slots=1, batch=2)
     task = await cut(lasting, settings, 12)
-    read, get = [], lasting.tasks.get
-    lasting.tasks.get = lambda task_id: read.append(task_id) or get(task_id)
-    credit = Credits(lasting)
+    read, credit = reads_of(lasting), Credits(lasting)
     assert [(await credit.task(task.id)).prepared for _ in range(2)] == [False, False]
     await lasting.tasks.finish_cutting(task, chunks_total=12, duration_samples=12 * SECOND, silent_samples=0)
     for _ in range(3):
@@ -100,9 +105,7 @@ async def test_a_task_that_this_process_cuts_is_not_read(lasting, settings):
     """It is who tells how far that is. Others read it, and this one does so again afterwards."""
     await lasting.workers.register("a", slots=1, batch=2)
     task = await cut(lasting, settings, 12)
-    read, get = [], lasting.tasks.get
-    lasting.tasks.get = lambda task_id: read.append(task_id) or get(task_id)
-    credit = Credits(lasting)
+    read, credit = reads_of(lasting), Credits(lasting)
     with credit.cutting(task):
         await credit.go_on(task.id)
         assert await lasting.chunks.queued(task.id) == set()
