@@ -29,7 +29,7 @@ from core.audio.timeline import Timeline
 from core.audio.wire import FRAME_HEADER, PCM_BYTES, PIPE_BYTES, REQUEST_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
-_PACKET_BYTES = 16_384  # of a WAV file: libav's own are of 2 KiB, and each costs some Python
+_PACKET_BYTES = PCM_BYTES  # of a WAV file, a frame for each: libav's own are of 2 KiB, and each costs some Python
 _MAX_READ_ERRORS = 64  # in a row
 _WAVE = ((b"RIFF", b"RF64"), b"WAVE")  # the first four bytes of a WAV file, and those from the eighth on
 _WAVE_PROBE_BYTES = 65_536  # its header says what it is; unless told, libav reads megabytes to be sure
@@ -274,6 +274,9 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes | bytearray]:
     """The same bytes in blocks of ``PCM_BYTES``: one write and one wake-up of the parent for each."""
     held = bytearray()
     for piece in pieces:
+        if not held and len(piece) == PCM_BYTES:
+            yield piece
+            continue
         held += piece
         while len(held) >= PCM_BYTES:
             yield held[:PCM_BYTES]
@@ -287,6 +290,8 @@ def _send_json(sink: io.FileIO, kind: bytes, body: dict[str, Any]) -> None:
 
 
 def _send(sink: io.FileIO, kind: bytes, body: bytes | bytearray) -> None:
-    view = memoryview(FRAME_HEADER.pack(kind, len(body)) + body)
+    """The body is not copied behind its header: both go out together, and at once, unless a signal comes between."""
+    header = FRAME_HEADER.pack(kind, len(body))
+    view = memoryview(body)[os.writev(sink.fileno(), [header, body]) - len(header) :]
     while view:
         view = view[sink.write(view) or 0 :]

@@ -25,7 +25,7 @@ _X32_BIT = 0x4000_0000  # x86-64 has a second set of system call numbers, which 
 
 # name: (x86-64, arm64). From the kernel's tables; Python's allocator, libav and a clean exit use no others.
 _ALLOWED = {
-    "read": (0, 63), "write": (1, 64), "close": (3, 57), "lseek": (8, 62),
+    "read": (0, 63), "write": (1, 64), "writev": (20, 66), "close": (3, 57), "lseek": (8, 62),
     "mmap": (9, 222), "mprotect": (10, 226), "munmap": (11, 215), "brk": (12, 214), "mremap": (25, 216),
     "madvise": (28, 233), "futex": (202, 98), "sched_yield": (24, 124), "sched_getaffinity": (204, 123),
     "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "sigaltstack": (131, 132),

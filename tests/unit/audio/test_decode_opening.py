@@ -51,7 +51,7 @@ def test_of_a_wav_file_little_more_than_its_header_is_read(tmp_path: Path, form:
     path.write_bytes(wave(form, bits))
     with Counting(path) as source, _open(source, REQUEST) as container:
         assert container.streams.audio[0].codec_context.sample_rate == 16_000
-        assert source.count < 300_000
+        assert source.count < 400_000  # a packet of 7.5 s, and some
         assert sum(frame.samples for frame in container.decode(audio=0)) == SAMPLES
 
 
