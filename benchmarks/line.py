@@ -7,10 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 from core.models import Pcm, Window
 from worker.growing import PATIENCE_SECONDS
-from worker.shares import UnderWay, fair_share, largest_batch
+from worker.shares import Share, UnderWay, fair_share, fitting, largest_batch
 
 
 class Line:
@@ -44,9 +45,11 @@ class Line:
             self._news.wait_for(lambda: self._left or self._ended)
             if not self._left:
                 return None
-            share = fair_share(len(self._left), self._under_way.others(), self._batch) if self._ended else self._batch
-            windows = [self._left.popleft() for _ in range(min(share, len(self._left)))]
-            most = share if len(windows) == share else largest_batch(self._batch)
+            share = Share(self._batch)
+            if self._ended:
+                share = fair_share(len(self._left), self._under_way.others(), self._batch)
+            windows = self._pick(share)
+            most = share.windows if len(windows) == share.windows else largest_batch(self._batch)
             taken = Taken(self, windows, most=most)
             self._under_way.begin(taken, len(taken.windows))
             return taken
@@ -55,13 +58,20 @@ class Line:
         """For a batch that has been heard so far: waits for the file's first windows, a moment."""
         with self._news:
             self._news.wait_for(lambda: self._left or self._ended, PATIENCE_SECONDS - taken.age)
-            lacks = self._batch - len(taken.windows)
+            lacks = Share(self._batch - len(taken.windows))
             if self._ended:
                 lacks = self._under_way.lacks(taken, len(self._left), self._batch)
-            room = min(lacks, taken.most - len(taken.windows), len(self._left))
-            more = [self._left.popleft() for _ in range(room)]
+            room = min(lacks.windows, taken.most - len(taken.windows), len(self._left))
+            more = self._pick(replace(lacks, windows=room))
             self._under_way.grow(taken, len(more))
             return more
+
+    def _pick(self, share: Share) -> list[tuple[int, Pcm]]:
+        places = fitting([len(pcm) for _, pcm in self._left], share)
+        picked = [self._left[place] for place in places]
+        for place in reversed(places):
+            del self._left[place]
+        return picked
 
     def done(self, taken: "Taken") -> None:
         """A thread has ended with a batch."""

@@ -9,16 +9,28 @@ long before the end.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import mean
 
 from core.models import Options
 from core.ports import Delivery
 from worker.batching import BatchSize
-from worker.shares import UnderWay, fair_share, largest_batch
+from worker.shares import Share, UnderWay, fair_share, fitting, largest_batch
 
-# Chunks of these tasks that nobody has begun, for each slot of all workers; None: more of them are to come.
-Left = Callable[[list[str]], Awaitable[float | None]]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rest:
+    """Chunks of some tasks that nobody has begun: how many for ``each`` slot of all workers, and how long they are.
+
+    ``samples``: by task and index; those that are not named are taken for as long as the others.
+    """
+
+    each: float
+    samples: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+
+Left = Callable[[list[str]], Awaitable[Rest | None]]  # of these tasks; None: more of them are to come
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,11 +130,13 @@ class Intake:
         ``waited``: seconds that it has waited for windows so far.
         """
         self.under_way.waited(id(hand), waited)
-        left = await self._left(hand.tasks)
-        if left is None:
+        rest = await self._left(hand.tasks)
+        if rest is None:
             return None
         waiting = sum(len(self._waiting.get(task_id, ())) for task_id in hand.tasks)
-        return self.under_way.lacks(id(hand), max(left * self._slots, waiting), hand.usual)
+        share = self.under_way.lacks(id(hand), max(rest.each * self._slots, waiting), hand.usual)
+        self._prefer(hand.tasks, share, rest)
+        return share.windows
 
     def add(self, hand: Hand, most: int) -> list[Arrival]:
         """So many more for it, of what waits of its own tasks, whose options are its own: others may have a slot of
@@ -154,10 +168,24 @@ class Intake:
         """A full batch while there is more to come; else an even share of what is left."""
         if usual == 1 or len(self) > largest_batch(usual) * self._slots:
             return usual
-        left = await self._left(list(self._waiting))
-        if left is None:
+        rest = await self._left(list(self._waiting))
+        if rest is None:
             return usual
-        return fair_share(max(left * self._slots, len(self)), self.under_way.others(), usual)
+        share = fair_share(max(rest.each * self._slots, len(self)), self.under_way.others(), usual)
+        self._prefer(list(self._waiting), share, rest)
+        return share.windows
+
+    def _prefer(self, tasks: list[str], share: Share, rest: Rest) -> None:
+        """Put those first in line with which a slot ends when the others do, where only one task is concerned: several
+        take turns, whatever the length of their windows."""
+        line = self._waiting.get(tasks[0]) if len(tasks) == 1 else None
+        if not line or not rest.samples:
+            return
+        usual = mean(rest.samples.values())
+        lengths = [rest.samples.get((tasks[0], index), usual) for index in line]
+        places = [*line]
+        for place in reversed(fitting(lengths, share)):
+            line.move_to_end(places[place], last=False)
 
     def _pick(self, size: int, passed_over: set[str]) -> list[Arrival]:
         batch: list[Arrival] = []

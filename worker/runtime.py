@@ -26,7 +26,7 @@ from worker.hands import Hands
 from worker.health import OK
 from worker.heap import give_back, give_back_now
 from worker.housekeeping import Housekeeper
-from worker.intake import Arrival, Intake
+from worker.intake import Arrival, Intake, Rest
 from worker.jobs import Jobs
 from worker.liveness import announce, beat
 from worker.prepare import SHORT_FILES, Crew, Preparer
@@ -209,9 +209,9 @@ class Worker:
                 self._options.popitem(last=False)
         return self._options[task_id]
 
-    async def _left(self, task_ids: list[str]) -> float | None:
-        """How much these tasks have left for each slot of all workers; None: more of one of them is still to come."""
-        left, credit = 0, self._context.credit
+    async def _left(self, task_ids: list[str]) -> Rest | None:
+        """What these tasks have left that nobody has begun; None: more of one of them is still to come."""
+        left, credit, samples = 0, self._context.credit, dict[tuple[str, int], int]()
         try:
             for task_id in task_ids:
                 task = await credit.task(task_id)
@@ -220,8 +220,9 @@ class Worker:
                     continue
                 if task is not None and await credit.has_more(task):
                     return None
-                left += len(await self._context.resources.chunks.queued(task_id) - self._intake.taken(task_id))
-            return left / await credit.slots()
+                queued, taken = await self._context.resources.chunks.queued(task_id), self._intake.taken(task_id)
+                samples |= {(task_id, index): core for index, core in queued.items() if index not in taken}
+            return Rest(each=(left + len(samples)) / await credit.slots(), samples=samples)
         except TransientError:
             return None
 

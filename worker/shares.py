@@ -1,15 +1,19 @@
 """How much of a file's end one slot takes, so that all slots end together and none of them with a crumb.
 
 Windows that are transcribed together take less time than one after the other: what is left is not dealt out one by one.
+Nor can it be shared to the second by numbers alone; but windows differ in length, and some of them fit better.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import ceil
 
 LARGEST = 1.25  # batches: rather one that is larger than the usual than a crumb after it
 MOST = 10  # windows: memory is by the largest batch
-_WEIGHT = 0.3  # of the newest batch in the estimate of a window's time
+NO_GAIN = 1e-9  # an exchange that helps less than this helps nothing, and could be made for ever
+_WEIGHT = 0.5  # of the newest batch in the estimate of a window's time
 
 
 def largest_batch(batch: int) -> int:
@@ -22,7 +26,16 @@ def in_hand(slots: int, batch: int) -> int:
     return slots * largest_batch(batch) + batch
 
 
-def fair_share(left: float, busy: Sequence[float], batch: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Share:
+    """``windows``: how many a slot takes. ``exact``: how many of mean length would have all slots end together; None
+    where it takes a full batch, since more is to come."""
+
+    windows: int
+    exact: float | None = None
+
+
+def fair_share(left: float, busy: Sequence[float], batch: int) -> Share:
     """How many of ``left`` windows a free slot takes, while each of the others works on so many windows yet.
 
     ``busy``: of the other slots, 0 for one that is free as well. A full batch while there is more than that for all.
@@ -33,7 +46,33 @@ def fair_share(left: float, busy: Sequence[float], batch: int) -> int:
             break
         filled += windows
         level = (left + filled) / count  # where all of these end if they share what is left
-    return batch if level > largest_batch(batch) else max(1, int(level + 0.5))
+    return Share(batch) if level > largest_batch(batch) else Share(max(1, int(level + 0.5)), level)
+
+
+def fitting(lengths: Sequence[float], share: Share) -> list[int]:
+    """Which of the windows that wait a slot takes, by their places in line: those that come nearest to its share.
+
+    ``lengths``: of the windows, in whatever unit. From the first ones on, one is exchanged for another as long as that
+    helps; so it is the first ones where all are equally long.
+    """
+    count = min(share.windows, len(lengths))
+    taken, others = [*range(count)], [*range(count, len(lengths))]
+    if share.exact is None or not lengths:
+        return taken
+    excess = sum(lengths[:count]) - share.exact * sum(lengths) / len(lengths)
+    while taken and others:
+        pairs = itertools.product(reversed(taken), others)  # of those that are as good, the last one goes
+        out, in_ = min(pairs, key=lambda pair: _off(excess, lengths, *pair))
+        if _off(excess, lengths, out, in_) >= abs(excess) - NO_GAIN:
+            break
+        excess += lengths[in_] - lengths[out]
+        taken[taken.index(out)], others[others.index(in_)] = in_, out
+    return sorted(taken)
+
+
+def _off(excess: float, lengths: Sequence[float], out: int, in_: int) -> float:
+    """How far from its share a slot is with the one instead of the other."""
+    return abs(excess + lengths[in_] - lengths[out])
 
 
 class UnderWay:
@@ -76,15 +115,17 @@ class UnderWay:
         windows, began, _ = self._batches[name]
         self._batches[name] = windows, began, seconds
 
-    def lacks(self, name: object, left: float, batch: int) -> int:
+    def lacks(self, name: object, left: float, batch: int) -> Share:
         """How many of ``left`` windows a batch is still to take, so that all end together: see :func:`fair_share`.
 
-        0 where it has ended meanwhile.
+        None where it has ended meanwhile.
         """
         if name not in self._batches:
-            return 0
+            return Share(0)
         own = self._left(*self._batches[name])
-        return max(0, min(ceil(left), fair_share(left + own, self.others(name), batch) - round(own)))
+        whole = fair_share(left + own, self.others(name), batch)
+        windows = max(0, min(ceil(left), whole.windows - round(own)))
+        return Share(windows, None if whole.exact is None else whole.exact - own)
 
     def others(self, name: object = None) -> list[float]:
         """Windows that each slot has yet to do, but for the one with this batch or a free one; 0 for a free one."""

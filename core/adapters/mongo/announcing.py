@@ -74,11 +74,11 @@ class Announcements:
         with guarded():
             return await self._chunks.count_documents({"task": task_id, "state": {"$in": OUT}})
 
-    async def queued(self, task_id: str) -> set[int]:
-        """The indexes that are announced and not yet claimed."""
+    async def queued(self, task_id: str) -> dict[int, int]:
+        """The chunks that are announced and not yet claimed: core samples by index."""
         with guarded():
-            cursor = self._chunks.find({"task": task_id, "state": "queued"}, {"index": 1})
-            return {document["index"] async for document in cursor}
+            cursor = self._chunks.find({"task": task_id, "state": "queued"}, {"index": 1, "core": 1})
+            return {document["index"]: document["core"] async for document in cursor}
 
     async def _ready(self, task_id: str, indexes: Iterable[int]) -> dict[int, int | None]:
         """Which of these are pending and may be announced now, in order, each with the end of its delay."""

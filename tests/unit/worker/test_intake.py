@@ -8,7 +8,7 @@ import pytest
 from core.models import Options
 from core.ports import Message
 from worker.batching import BatchSize
-from worker.intake import Arrival, Hand, Intake, IntakeClosedError
+from worker.intake import Arrival, Hand, Intake, IntakeClosedError, Rest
 
 BASE = Options(model="base", language="en")
 
@@ -35,8 +35,8 @@ def arrival(task_id: str, index: int, options: Options = BASE) -> Arrival:
 def intake(*, slots: int = 2, batch: int | None = 4, left: float | None = 0) -> Intake:
     """An intake whose tasks have so much left for each slot, or (None) more to come. ``batch``: None to try sizes."""
 
-    async def answer(task_ids: list[str]) -> float | None:
-        return left
+    async def answer(task_ids: list[str]) -> Rest | None:
+        return None if left is None else Rest(each=left)
 
     sizes = BatchSize(of=replace(BASE, language=None), slots=slots, settled=batch)
     return Intake(slots=slots, sizes=sizes, left=answer)
@@ -107,6 +107,34 @@ async def test_what_is_left_elsewhere_counts_too(left: float, first: int):
     """Four wait here, the others in the broker or with other workers: batches do not shrink before their time."""
     taken = await filled(intake(left=left), *[arrival("a", index) for index in range(4)])
     assert len((await taken.take()).arrivals) == first
+
+
+def of_lengths(*seconds: int) -> Intake:
+    """An intake of two slots, where what is left of task a are windows of these lengths (0: begun already)."""
+    left = {("a", index): each for index, each in enumerate(seconds) if each}
+
+    async def answer(_: list[str]) -> Rest:
+        return Rest(each=len(left) / 2, samples=left)
+
+    return Intake(slots=2, sizes=BatchSize(of=replace(BASE, language=None), slots=2, settled=4), left=answer)
+
+
+async def test_at_a_files_end_a_slot_takes_the_windows_that_fit():
+    """The first two would be longer by 16 seconds than the others: it takes one of each."""
+    taken = await filled(of_lengths(28, 28, 20, 20), *[arrival("a", index) for index in range(4)])
+    assert names(await taken.take()) == [("a", 0), ("a", 2)]
+    assert names(await taken.take()) == [("a", 1), ("a", 3)]
+
+
+async def test_a_batch_grows_by_the_windows_that_fit():
+    """Each slot has begun with one, and is to take two of four more."""
+    taken = await filled(of_lengths(0, 0, 28, 28, 20, 20), arrival("a", 0))
+    hand = await taken.take()
+    await filled(taken, arrival("a", 1))
+    await taken.take()
+    await filled(taken, *[arrival("a", index) for index in range(2, 6)])
+    assert await taken.lacks(hand) == 2
+    assert [one.index for one in taken.add(hand, 2)] == [2, 4]
 
 
 async def test_full_batches_while_there_is_more_to_come():
@@ -194,10 +222,10 @@ async def test_whoever_asks_what_is_left_hears_that_there_is_nothing_to_take():
     """The worker leaves meanwhile; what waited is given back, and no empty batch is given out."""
     asked, answer = asyncio.Event(), asyncio.Event()
 
-    async def slow(_: list[str]) -> float:
+    async def slow(_: list[str]) -> Rest:
         asked.set()
         await answer.wait()
-        return 0.5
+        return Rest(each=0.5)
 
     sizes = BatchSize(of=replace(BASE, language=None), slots=2, settled=4)
     taken = await filled(Intake(slots=2, sizes=sizes, left=slow), arrival("a", 0))

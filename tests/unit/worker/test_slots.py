@@ -11,7 +11,7 @@ from core.states import ChunkState
 from worker.batch import Batch
 from worker.batch_memory import usual_batch
 from worker.batching import TIMES, TRIED
-from worker.intake import Intake
+from worker.intake import Intake, Rest
 from worker.jobs import Jobs
 from worker.pace import Pace
 from worker.slots import Slots
@@ -21,8 +21,8 @@ WINDOW = Window(pcm=np.zeros(20 * SAMPLE_RATE, np.int16))
 ENGINE = SimpleNamespace(transcribe=lambda windows, options, cancelled: [None for _ in windows])
 
 
-async def nothing_left(_: list[str]) -> float:
-    return 0.0
+async def nothing_left(_: list[str]) -> Rest:
+    return Rest(each=0.0)
 
 
 @pytest.fixture
