@@ -172,7 +172,8 @@ class _Preparation:
         settings = self._context.settings
         mode = "parallel" if settings.use_parallel_transcription else "sequential"
         log.info(f"Using {mode} transcription mode", task_id=self._task.id, workers=settings.slots)
-        self._known = await self._resources.chunks.known(self._task.id)
+        if self._task.fence > 1:  # by its first claimant nothing of it was stored before
+            self._known = await self._resources.chunks.known(self._task.id)
         cutter = Cutter(self._task.plan, self._on_thread)
         with self._context.credit.cutting(self._task):
             async with AsyncExitStack() as stack:

@@ -134,7 +134,7 @@ class Credits:
             return False  # all are announced, and nobody has said that one is pending again
         limit = await self.limit(task)
         for _ in range(TRIES):
-            free = limit - await self._chunks.out(task.id)
+            free = await self._free(task, cut, limit)
             indexes = await self._queue(task.id, cut, free, new) if free > 0 else []
             if not await self._too_many(task, limit, indexes):
                 await self.herald.send(Queue.CHUNKS, [Message(task_id=task.id, chunk=index) for index in indexes])
@@ -143,6 +143,12 @@ class Credits:
             self.look_again(task.id)
             await asyncio.sleep(random.uniform(0, LONGEST_STEP_ASIDE_SECONDS))  # noqa: S311 - no secret, a jitter
         return False
+
+    async def _free(self, task: Task, cut: int, limit: int) -> int:
+        """How many more may be out. Where all of them may, which is so for most files, none is counted."""
+        if cut <= limit and task.max_parallel_workers is None:
+            return cut
+        return limit - await self._chunks.out(task.id)
 
     async def _queue(self, task_id: str, cut: int, most: int, new: int | None) -> list[int]:
         """Mark the task's next pending chunks as announced."""

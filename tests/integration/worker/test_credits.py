@@ -162,13 +162,26 @@ async def test_what_is_pending_again_behind_the_last_credit_is_found(lasting, se
     assert starts == [0, 7]
 
 
+@pytest.mark.parametrize(("count", "limit", "counted"), [(4, None, False), (5, None, True), (4, 4, True)])
+async def test_where_all_may_be_out_they_are_not_counted(lasting, settings, monkeypatch, count, limit, counted):
+    """The fleet's limit is four. A client's is kept to exactly, whatever an earlier attempt has left out."""
+    await lasting.workers.register("a", slots=1, batch=2)
+    task = await cut(lasting, settings, count, max_parallel_workers=limit)
+    asked, out = [], lasting.chunks.out
+    monkeypatch.setattr(lasting.chunks, "out", lambda task_id: asked.append(task_id) or out(task_id))
+    await Credits(lasting).top_up(task, cut=count)
+    assert (bool(asked), await out(task.id)) == (counted, 4)
+
+
 async def test_where_all_are_announced_nobody_asks_how_many_are_out(lasting, settings, monkeypatch):
     """At every end of a batch; one that is pending again is announced as soon as somebody says so."""
-    await lasting.workers.register("a", slots=1, batch=2)
+    await lasting.workers.register("a", slots=1, batch=1)
     task = await cut(lasting, settings, 3)
     credit = Credits(lasting)
-    await credit.top_up(task, cut=3, new=0)
-    assert (await lasting.chunks.queued(task.id)).keys() == {0, 1, 2}
+    await credit.top_up(task, cut=3)
+    await complete_one(lasting.chunks, await claim_one(lasting.chunks, task.id, 0, "a"), WindowResult(segments=()))
+    await credit.go_on(task.id)
+    assert (await lasting.chunks.queued(task.id)).keys() == {1, 2}
     asked, out = [], lasting.chunks.out
     monkeypatch.setattr(lasting.chunks, "out", lambda task_id: asked.append(task_id) or out(task_id))
     await credit.go_on(task.id)
@@ -176,7 +189,7 @@ async def test_where_all_are_announced_nobody_asks_how_many_are_out(lasting, set
     await lasting.chunks.withdraw(task.id, [1])
     credit.look_again(task.id)
     await credit.go_on(task.id)
-    assert (asked, (await lasting.chunks.queued(task.id)).keys()) == ([task.id], {0, 1, 2})
+    assert (asked, (await lasting.chunks.queued(task.id)).keys()) == ([task.id], {1, 2})
 
 
 class Operations(monitoring.CommandListener):
