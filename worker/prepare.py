@@ -172,8 +172,7 @@ class _Preparation:
         settings = self._context.settings
         mode = "parallel" if settings.use_parallel_transcription else "sequential"
         log.info(f"Using {mode} transcription mode", task_id=self._task.id, workers=settings.slots)
-        if self._task.fence > 1:  # by its first claimant nothing of it was stored before
-            self._known = await self._resources.chunks.known(self._task.id)
+        self._known = await self._stored_before()
         cutter = Cutter(self._task.plan, self._on_thread)
         with self._context.credit.cutting(self._task):
             async with AsyncExitStack() as stack:
@@ -182,6 +181,10 @@ class _Preparation:
                 async for cut, pcm in pieces:
                     await self._add(cut, pcm)
             await self._finish(cutter.totals.samples, decoder.report.warnings if decoder.report else [])
+
+    async def _stored_before(self) -> set[int]:
+        """By earlier attempts; who claims the task first need not ask."""
+        return await self._resources.chunks.known(self._task.id) if self._task.fence > 1 else set()
 
     async def _open(self, stack: AsyncExitStack) -> Decoder:
         settings, key = self._context.settings, self._task.upload.key

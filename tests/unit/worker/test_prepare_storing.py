@@ -64,3 +64,16 @@ async def test_what_is_stored_is_told_at_once_also_where_no_more_may_be_announce
     await storing._store(windows(0, 1))
     await storing._store(windows(2))
     assert (credit.cut, credit.new) == ([2, 3], [0])
+
+
+@pytest.mark.parametrize(("fence", "known"), [(1, set()), (2, {0, 7})])
+async def test_who_claims_a_task_first_does_not_ask_what_is_stored_of_it(fence, known):
+    """Each claim raises the fence; whoever comes second must not store again what is there."""
+
+    async def stored(_: str) -> set[int]:
+        return {0, 7}
+
+    begun = preparation(Credit())
+    begun._resources.chunks.known = stored
+    begun._task.fence = fence
+    assert await begun._stored_before() == known
