@@ -43,9 +43,8 @@ class DirectoryBlobs:
             raise
 
     async def put(self, key: str, data: bytes) -> None:
-        """Store a small blob at once."""
-        async with self.writer(key) as part:
-            await part.write(data)
+        """Store a small blob by one call on a thread: a long file has many, and each call wakes the loop."""
+        await on_thread(partial(self._put, self._path(key), data))
 
     async def get(self, key: str) -> bytes:
         """All of a blob."""
@@ -83,6 +82,15 @@ class DirectoryBlobs:
         """Remove blobs and the folders that this empties."""
         with disk_translated("the blob directory"):
             await asyncio.to_thread(self._delete, keys)
+
+    def _put(self, target: Path, data: bytes) -> None:
+        part = PartFile(self._root / PARTS)
+        try:
+            part.append(data)
+            part.commit(target)
+        except BaseException:
+            part.discard()
+            raise
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -126,13 +134,14 @@ class PartFile:
 
     async def write(self, data: bytes, beside: Callable[[bytes], None] | None = None) -> None:
         """Append. The page cache takes it at memory speed or blocks, so it is done in a thread, ``beside`` as well."""
-        with disk_translated("the blob directory"):
-            await on_thread(partial(self._append, data, beside))
+        await on_thread(partial(self.append, data, beside))
 
-    def _append(self, data: bytes, beside: Callable[[bytes], None] | None) -> None:
-        if beside is not None:
-            beside(data)
-        self._file.write(data)
+    def append(self, data: bytes, beside: Callable[[bytes], None] | None = None) -> None:
+        """The same, for who is on a thread already."""
+        with disk_translated("the blob directory"):
+            if beside is not None:
+                beside(data)
+            self._file.write(data)
 
     def commit(self, target: Path) -> None:
         """Force it to disk and give it its name, which replaces what had that name. Its lock goes last."""

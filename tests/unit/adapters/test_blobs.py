@@ -229,11 +229,18 @@ async def test_a_directory_that_cannot_be_had_is_told_at_the_start(tmp_path):
     assert told.value.code == "invalid_settings"
 
 
+async def stream(blobs, key, data):
+    """Store it by a writer."""
+    async with blobs.writer(key) as part:
+        await part.write(data)
+
+
 @pytest.mark.parametrize("turns", range(6))
-async def test_a_cancelled_writer_leaves_no_unfinished_file(tmp_path, turns):
+@pytest.mark.parametrize("store", [DirectoryBlobs.put, stream])
+async def test_a_cancelled_writer_leaves_no_unfinished_file(tmp_path, store, turns):
     """At whichever step it is cancelled, while its thread is still making the file too."""
     blobs = DirectoryBlobs(tmp_path)
-    writing = [asyncio.create_task(blobs.put(f"uploads/{number}", b"x" * 4096)) for number in range(20)]
+    writing = [asyncio.create_task(store(blobs, f"uploads/{number}", b"x" * 4096)) for number in range(20)]
     for _ in range(turns):
         await asyncio.sleep(0)
     for one in writing:
