@@ -16,9 +16,12 @@ from pathlib import Path
 from core.adapters.blobs.faults import disk_translated
 from core.adapters.blobs.folders import make_folder, move_into_place, remove_empty, sync_folder, walk
 from core.adapters.blobs.parts import PARTS, new_part, remove_dead_parts
+from core.adapters.blobs.writeback import begin_writeback
 from core.cancelling import on_thread
 from core.errors import BlobNotFoundError, PermanentError
 from core.ports import BlobInfo
+
+WRITEBACK_BYTES = 4 * 1024 * 1024  # added to a file before the disk is told to begin with them
 
 
 class DirectoryBlobs:
@@ -131,6 +134,7 @@ class PartFile:
     def __init__(self, folder: Path) -> None:
         with disk_translated("the blob directory"):
             self._path, self._file = new_part(folder)
+        self._held = 0  # bytes that the disk was not told of yet
 
     async def write(self, data: bytes, beside: Callable[[bytes], None] | None = None) -> None:
         """Append. The page cache takes it at memory speed or blocks, so it is done in a thread, ``beside`` as well."""
@@ -142,6 +146,10 @@ class PartFile:
             if beside is not None:
                 beside(data)
             self._file.write(data)
+        self._held += len(data)
+        if self._held >= WRITEBACK_BYTES:
+            begin_writeback(self._file.fileno())
+            self._held = 0
 
     def commit(self, target: Path) -> None:
         """Force it to disk and give it its name, which replaces what had that name. Its lock goes last."""
