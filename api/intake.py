@@ -10,6 +10,7 @@ from core.models import Upload
 from core.ports import BlobWriter
 
 BLOCK_BYTES = 512 * 1024  # bytes gathered before they are hashed and written: that costs a change of thread
+MOST_PIECES = 1_024  # held one by one: as an object of its own a byte or two takes twenty times its size
 FORM_SLACK_BYTES = 1024 * 1024  # what a form may have around its file: boundaries, headers and all other fields
 
 
@@ -42,7 +43,8 @@ class Intake:
         self._places = places
         self._size = 0
         self._hash = hashlib.sha256()
-        self._waiting = bytearray()
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._looked = False
         self._block: asyncio.Task[None] | None = None  # under way, or ended and not yet asked how
 
@@ -59,10 +61,10 @@ class Intake:
         self._size += len(data)
         if self._size > self._limit:
             raise too_large(self._limit)
-        self._waiting += data
-        if not self._looked and len(self._waiting) >= SNIFF_BYTES:
+        self._hold(data)
+        if not self._looked and self._waiting_bytes >= SNIFF_BYTES:
             self._look()
-        if len(self._waiting) >= BLOCK_BYTES:
+        if self._waiting_bytes >= BLOCK_BYTES:
             await self._flush()
         elif self._block is not None and self._block.done():
             await self._settle()
@@ -73,20 +75,28 @@ class Intake:
             raise InvalidRequestError("The file is empty. Send an audio or video file.", code="empty_file")
         if not self._looked:
             self._look()
-        if self._waiting:
+        if self._waiting_bytes:
             await self._flush()
         await self._settle()
         return Upload(key=key, size_bytes=self._size, sha256=self._hash.hexdigest())
 
+    def _hold(self, data: bytes) -> None:
+        """Until there is a block. Not in one buffer: that is copied as it grows, and again to be handed on."""
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+        if len(self._waiting) >= MOST_PIECES:
+            self._waiting = [b"".join(self._waiting)]
+
     def _look(self) -> None:
         """Nothing has been written so far, so what is refused here never touched the disk."""
-        sniff(bytes(self._waiting[:SNIFF_BYTES]))
+        sniff(b"".join(self._waiting)[:SNIFF_BYTES])
         self._looked = True
 
     async def _flush(self) -> None:
         """Send what waits on its way, once the block before it has arrived."""
         await self._settle()
-        data, self._waiting = bytes(self._waiting), bytearray()
+        data = b"".join(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
         # No TaskGroup: that would break off a wait for the client, and would tell of the error in a group.
         self._block = asyncio.create_task(self._take(data))
 

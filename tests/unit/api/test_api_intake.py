@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import hashlib
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -102,6 +103,17 @@ async def test_the_end_waits_for_every_block() -> None:
     assert (upload.size_bytes, upload.sha256) == (len(disk.data), hashlib.sha256(disk.data).hexdigest())
 
 
+async def test_a_last_piece_without_bytes_costs_no_write() -> None:
+    """Every body ends with one."""
+    disk = Disk()
+    async with asyncio.timeout(10), intake_to(disk) as intake:
+        await intake.add(BLOCK)
+        disk.go_on.release()
+        await intake.add(b"")
+        upload = await intake.finish("k")
+    assert (upload.size_bytes, disk.data) == (len(BLOCK), BLOCK)
+
+
 async def test_blocks_keep_their_order() -> None:
     """In the store and in the hash, however the disk and the client take turns."""
     disk = Disk()
@@ -116,6 +128,24 @@ async def test_blocks_keep_their_order() -> None:
         upload = await intake.finish("k")
     assert disk.data == b"".join(pieces)
     assert upload.sha256 == hashlib.sha256(disk.data).hexdigest()
+
+
+async def test_a_file_in_tiny_pieces_takes_no_more_memory() -> None:
+    """A client may send two bytes at a time; Python's object around them has twenty times their size."""
+    disk = Disk()
+    data = MEDIA + bytes(number % 251 for number in range(BLOCK_BYTES // 2))
+    async with asyncio.timeout(60), intake_to(disk) as intake:
+        tracemalloc.start()
+        try:
+            for start in range(0, len(data), 2):
+                await intake.add(data[start : start + 2])
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        disk.go_on.release()
+        upload = await intake.finish("k")
+    assert peak < 4 * len(data)
+    assert (disk.data, upload.sha256) == (data, hashlib.sha256(data).hexdigest())
 
 
 @pytest.mark.parametrize("more", [b"x", BLOCK])
