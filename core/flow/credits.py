@@ -145,9 +145,9 @@ class Credits:
         return False
 
     async def _free(self, task: Task, cut: int, limit: int) -> int:
-        """How many more may be out. Where all of them may, which is so for most files, none is counted."""
+        """How many more may be out. Where all there are may be, which is so for most files, nobody counts: the limit."""
         if cut <= limit and task.max_parallel_workers is None:
-            return cut
+            return limit
         return limit - await self._chunks.out(task.id)
 
     async def _queue(self, task_id: str, cut: int, most: int, new: int | None) -> list[int]:

@@ -162,15 +162,19 @@ async def test_what_is_pending_again_behind_the_last_credit_is_found(lasting, se
     assert starts == [0, 7]
 
 
-@pytest.mark.parametrize(("count", "limit", "counted"), [(4, None, False), (5, None, True), (4, 4, True)])
-async def test_where_all_may_be_out_they_are_not_counted(lasting, settings, monkeypatch, count, limit, counted):
+@pytest.mark.parametrize(
+    ("count", "limit", "counted", "kept_back"), [(3, None, False, False), (5, None, True, True), (3, 4, True, False)]
+)
+async def test_where_all_may_be_out_they_are_not_counted(
+    lasting, settings, monkeypatch, count, limit, counted, kept_back
+):
     """The fleet's limit is four. A client's is kept to exactly, whatever an earlier attempt has left out."""
     await lasting.workers.register("a", slots=1, batch=2)
     task = await cut(lasting, settings, count, max_parallel_workers=limit)
     asked, out = [], lasting.chunks.out
     monkeypatch.setattr(lasting.chunks, "out", lambda task_id: asked.append(task_id) or out(task_id))
-    await Credits(lasting).top_up(task, cut=count)
-    assert (bool(asked), await out(task.id)) == (counted, 4)
+    assert await Credits(lasting).top_up(task, cut=count) == kept_back
+    assert (bool(asked), await out(task.id)) == (counted, min(count, 4))
 
 
 async def test_where_all_are_announced_nobody_asks_how_many_are_out(lasting, settings, monkeypatch):
