@@ -145,7 +145,7 @@ class Credits:
         return False
 
     async def _free(self, task: Task, cut: int, limit: int) -> int:
-        """How many more may be out. Where all there are may be, which is so for most files, nobody counts: the limit."""
+        """How many more may be out. Where all there are may be, as with most files, nobody counts: the limit."""
         if cut <= limit and task.max_parallel_workers is None:
             return limit
         return limit - await self._chunks.out(task.id)
