@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import fmean
 
 from core.models import Pcm, Window
 from worker.growing import PATIENCE_SECONDS
@@ -67,7 +68,9 @@ class Line:
             return more
 
     def _pick(self, share: Share) -> list[tuple[int, Pcm]]:
-        places = fitting([len(pcm) for _, pcm in self._left], share)
+        lengths = [len(pcm) for _, pcm in self._left]
+        usual = fmean(lengths) if lengths else 1.0
+        places = fitting([length / usual for length in lengths], share)
         picked = [self._left[place] for place in places]
         for place in reversed(places):
             del self._left[place]

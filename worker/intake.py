@@ -10,8 +10,8 @@ long before the end.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from statistics import mean
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from core.models import Options
 from core.ports import Delivery
@@ -135,7 +135,8 @@ class Intake:
             return None
         waiting = sum(len(self._waiting.get(task_id, ())) for task_id in hand.tasks)
         share = self.under_way.lacks(id(hand), max(rest.each * self._slots, waiting), hand.usual)
-        self._prefer(hand.tasks, share, rest)
+        room = hand.most - len(hand.arrivals)
+        self._prefer(hand.tasks, replace(share, windows=max(0, min(share.windows, room))), rest)
         return share.windows
 
     def add(self, hand: Hand, most: int) -> list[Arrival]:
@@ -181,8 +182,8 @@ class Intake:
         line = self._waiting.get(tasks[0]) if len(tasks) == 1 else None
         if not line or not rest.samples:
             return
-        usual = mean(rest.samples.values())
-        lengths = [rest.samples.get((tasks[0], index), usual) for index in line]
+        usual = fmean(rest.samples.values())
+        lengths = [rest.samples.get((tasks[0], index), usual) / usual for index in line]
         places = [*line]
         for place in reversed(fitting(lengths, share)):
             line.move_to_end(places[place], last=False)

@@ -4,8 +4,8 @@ Windows that are transcribed together take less time than one after the other: w
 Nor can it be shared to the second by numbers alone; but windows differ in length, and some of them fit better.
 """
 
-import itertools
 import time
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -52,27 +52,34 @@ def fair_share(left: float, busy: Sequence[float], batch: int) -> Share:
 def fitting(lengths: Sequence[float], share: Share) -> list[int]:
     """Which of the windows that wait a slot takes, by their places in line: those that come nearest to its share.
 
-    ``lengths``: of the windows, in whatever unit. From the first ones on, one is exchanged for another as long as that
-    helps; so it is the first ones where all are equally long.
+    ``lengths``: as multiples of the mean of all that are left. From the first ones on, one is exchanged for another as
+    long as that helps; so it is the first ones where all are equally long.
     """
     count = min(share.windows, len(lengths))
-    taken, others = [*range(count)], [*range(count, len(lengths))]
-    if share.exact is None or not lengths:
+    taken, others = [*range(count)], sorted(range(count, len(lengths)), key=lambda place: lengths[place])
+    if share.exact is None or not taken:
         return taken
-    excess = sum(lengths[:count]) - share.exact * sum(lengths) / len(lengths)
-    while taken and others:
-        pairs = itertools.product(reversed(taken), others)  # of those that are as good, the last one goes
-        out, in_ = min(pairs, key=lambda pair: _off(excess, lengths, *pair))
-        if _off(excess, lengths, out, in_) >= abs(excess) - NO_GAIN:
-            break
+    excess = sum(lengths[:count]) - share.exact
+    while (pair := _exchange(excess, lengths, taken, others)) is not None:
+        out, in_ = pair
         excess += lengths[in_] - lengths[out]
-        taken[taken.index(out)], others[others.index(in_)] = in_, out
+        taken[taken.index(out)] = in_
+        others.remove(in_)
+        insort(others, out, key=lambda place: lengths[place])
     return sorted(taken)
 
 
-def _off(excess: float, lengths: Sequence[float], out: int, in_: int) -> float:
-    """How far from its share a slot is with the one instead of the other."""
-    return abs(excess + lengths[in_] - lengths[out])
+def _exchange(
+    excess: float, lengths: Sequence[float], taken: Sequence[int], others: Sequence[int]
+) -> tuple[int, int] | None:
+    """The best one: of those taken one that goes, and another for it. None where none helps. ``others``: by length."""
+    best, off = None, abs(excess) - NO_GAIN
+    for out in reversed(taken):  # of those that are as good, the last one goes
+        at = bisect_left(others, lengths[out] - excess, key=lambda place: lengths[place])
+        for in_ in others[max(0, at - 1) : at + 1]:
+            if abs(excess + lengths[in_] - lengths[out]) < off:
+                best, off = (out, in_), abs(excess + lengths[in_] - lengths[out])
+    return best
 
 
 class UnderWay:
@@ -118,7 +125,7 @@ class UnderWay:
     def lacks(self, name: object, left: float, batch: int) -> Share:
         """How many of ``left`` windows a batch is still to take, so that all end together: see :func:`fair_share`.
 
-        None where it has ended meanwhile.
+        No windows where it has ended meanwhile.
         """
         if name not in self._batches:
             return Share(0)

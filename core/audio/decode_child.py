@@ -26,13 +26,11 @@ from core.audio.formats import CODECS, CONTAINERS, MAX_STREAMS
 from core.audio.limits import RefusedError, check_declared, check_shape, too_long
 from core.audio.resample import Resampler
 from core.audio.timeline import Timeline
+from core.audio.wave_header import wave_options
 from core.audio.wire import FRAME_HEADER, PCM_BYTES, PIPE_BYTES, REQUEST_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
-_PACKET_BYTES = PCM_BYTES  # of a WAV file, a frame for each: libav's own are of 2 KiB, and each costs some Python
 _MAX_READ_ERRORS = 64  # in a row
-_WAVE = ((b"RIFF", b"RF64"), b"WAVE")  # the first four bytes of a WAV file, and those from the eighth on
-_WAVE_PROBE_BYTES = 65_536  # its header says what it is; unless told, libav reads megabytes to be sure
 
 
 @dataclass(kw_only=True, slots=True)
@@ -124,7 +122,7 @@ def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, lay
 
 def _open(source: io.FileIO, request: Request) -> Any:
     file = _Named(source, request.name)
-    options = _options(request.lists) | _probing(source)
+    options = _options(request.lists) | wave_options(source)
     io_open = _refuse_nested if "nested" in request.lists else None
     try:
         return av.open(file, "r", options=options, io_open=io_open, buffer_size=65_536, metadata_errors="replace")
@@ -137,13 +135,6 @@ def _open(source: io.FileIO, request: Request) -> Any:
         raise RefusedError(
             "audio_unreadable", "The file is not audio or video that can be read, or it is damaged at its start."
         ) from error
-
-
-def _probing(source: io.FileIO) -> dict[str, str]:
-    head = source.read(12)
-    source.seek(0)
-    is_wave = head[:4] in _WAVE[0] and head[8:] == _WAVE[1]
-    return {"probesize": str(_WAVE_PROBE_BYTES)} if is_wave else {}
 
 
 class _Named:
@@ -160,7 +151,7 @@ def _options(lists: Sequence[str]) -> dict[str, str]:
         "codecs": {"codec_whitelist": ",".join(sorted(CODECS))},
         "protocols": {"protocol_whitelist": "none"},  # no protocol has this name; an empty list would mean all
     }
-    options = {"max_streams": str(MAX_STREAMS), "threads": "1", "max_size": str(_PACKET_BYTES)}
+    options = {"max_streams": str(MAX_STREAMS), "threads": "1"}
     for name in lists:
         options |= by_list.get(name, {})
     return options
@@ -290,8 +281,12 @@ def _send_json(sink: io.FileIO, kind: bytes, body: dict[str, Any]) -> None:
 
 
 def _send(sink: io.FileIO, kind: bytes, body: bytes | bytearray) -> None:
-    """The body is not copied behind its header: both go out together, and at once, unless a signal comes between."""
+    """The body is not copied behind its header: both go out together, and mostly at once. A process that is stopped
+    meanwhile may have written as little as a byte."""
     header = FRAME_HEADER.pack(kind, len(body))
-    view = memoryview(body)[os.writev(sink.fileno(), [header, body]) - len(header) :]
-    while view:
-        view = view[sink.write(view) or 0 :]
+    sent = os.writev(sink.fileno(), [header, body])
+    for part in (header, body):
+        view = memoryview(part)[sent:]
+        sent = max(0, sent - len(part))
+        while view:
+            view = view[sink.write(view) or 0 :]

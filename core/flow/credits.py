@@ -61,8 +61,9 @@ class Credits:
     async def top_up(self, task: Task, *, cut: int, new: int | None = None) -> bool:
         """Publish as many of the first ``cut`` chunks as the limit allows; those from ``new`` on were stored just now.
 
-        It counts what is out each time that one may be left, so whatever went wrong before, too many or too few, is put
-        right by the next. True where the limit kept one back: those who end a chunk go on from there.
+        It counts what is out each time that one may be left, unless all chunks there are may be out, so whatever went
+        wrong before, too many or too few, is put right by the next. True where the limit is reached and may have kept
+        one back: those who end a chunk go on from there.
         """
         return await self._serve(task.id, cut, task, new)
 

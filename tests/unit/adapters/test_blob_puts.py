@@ -69,13 +69,14 @@ async def test_a_put_that_cannot_be_forced_to_disk_is_told_and_leaves_nothing(tm
     assert list((tmp_path / ".parts").iterdir()) == []
 
 
-async def test_a_put_that_the_disk_has_no_room_for_is_told_and_leaves_nothing(tmp_path, monkeypatch):
-    """/dev/full stands for the unfinished file."""
+@pytest.mark.parametrize("buffering", [0, -1])
+async def test_a_put_that_the_disk_has_no_room_for_is_told_and_leaves_nothing(tmp_path, monkeypatch, buffering):
+    """/dev/full stands for the unfinished file. A small blob is refused when it leaves the buffer, at its end."""
     blobs, made = DirectoryBlobs(tmp_path), tmp_path / ".parts" / "full"
 
     def full(_):
         made.touch()
-        return made, open("/dev/full", "wb", buffering=0)
+        return made, open("/dev/full", "wb", buffering=buffering)
 
     monkeypatch.setattr(directory, "new_part", full)
     with pytest.raises(StorageFullError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import io
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from core.audio.decode import Decoder
-from core.audio.decode_child import _blocks, _widen
+from core.audio.decode_child import _blocks, _send, _widen
 from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, PCM_BYTES, PIPE_BYTES
 from core.errors import AudioError
 from core.models import Pcm
@@ -120,3 +121,26 @@ def test_where_no_pipe_can_grow_none_is_asked_to(monkeypatch: pytest.MonkeyPatch
     """As on macOS."""
     monkeypatch.delattr(fcntl, "F_SETPIPE_SZ", raising=False)
     _widen(-1)
+
+
+@pytest.mark.parametrize("first", range(1, FRAME_HEADER.size + 9))
+@pytest.mark.parametrize("then", [1, 3, 100])
+def test_a_frame_is_whole_however_little_is_written_at_once(
+    monkeypatch: pytest.MonkeyPatch, first: int, then: int
+) -> None:
+    """A process that is stopped while the pipe is full goes on with a write that was cut short, even in the header."""
+    written = bytearray()
+
+    def some(_: int, parts: list[bytes]) -> int:
+        written.extend(b"".join(parts)[:first])
+        return first
+
+    class Sink(io.FileIO):
+        def write(self, data: Any) -> int:
+            written.extend(data[:then])
+            return min(then, len(data))
+
+    monkeypatch.setattr(os, "writev", some)
+    with Sink(os.devnull, "w") as sink:
+        _send(sink, b"P", b"abcdefgh")
+    assert written == FRAME_HEADER.pack(b"P", 8) + b"abcdefgh"

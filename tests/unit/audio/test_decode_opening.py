@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.audio.decode_child import _open, _probing
+from core.audio.decode_child import _open
 from core.audio.wire import Request
 
 SAMPLES = 2_000_000
@@ -53,15 +53,3 @@ def test_of_a_wav_file_little_more_than_its_header_is_read(tmp_path: Path, form:
         assert container.streams.audio[0].codec_context.sample_rate == 16_000
         assert source.count < 400_000  # a packet of 7.5 s, and some
         assert sum(frame.samples for frame in container.decode(audio=0)) == SAMPLES
-
-
-@pytest.mark.parametrize(
-    ("head", "known"), [(b"RIFF0000WAVE", True), (b"RF640000WAVE", True), (b"RIFF0000AVI ", False), (b"fLaC", False)]
-)
-def test_others_are_looked_at_as_libav_does_it(tmp_path: Path, head: bytes, known: bool) -> None:
-    """They may need more, and the file is read from its beginning in any case."""
-    path = tmp_path / "head"
-    path.write_bytes(head)
-    with io.FileIO(path) as source:
-        assert bool(_probing(source)) == known
-        assert source.tell() == 0

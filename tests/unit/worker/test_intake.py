@@ -109,14 +109,14 @@ async def test_what_is_left_elsewhere_counts_too(left: float, first: int):
     assert len((await taken.take()).arrivals) == first
 
 
-def of_lengths(*seconds: int) -> Intake:
+def of_lengths(*seconds: int, batch: int = 4) -> Intake:
     """An intake of two slots, where what is left of task a are windows of these lengths (0: begun already)."""
     left = {("a", index): each for index, each in enumerate(seconds) if each}
 
     async def answer(_: list[str]) -> Rest:
         return Rest(each=len(left) / 2, samples=left)
 
-    return Intake(slots=2, sizes=BatchSize(of=replace(BASE, language=None), slots=2, settled=4), left=answer)
+    return Intake(slots=2, sizes=BatchSize(of=replace(BASE, language=None), slots=2, settled=batch), left=answer)
 
 
 async def test_at_a_files_end_a_slot_takes_the_windows_that_fit():
@@ -135,6 +135,26 @@ async def test_a_batch_grows_by_the_windows_that_fit():
     await filled(taken, *[arrival("a", index) for index in range(2, 6)])
     assert await taken.lacks(hand) == 2
     assert [one.index for one in taken.add(hand, 2)] == [2, 4]
+
+
+async def test_a_batch_that_is_nearly_full_takes_the_one_window_that_fits():
+    """It lacks more than it has room for: what it takes is to come near to that."""
+    taken = await filled(of_lengths(0, 0, 20, 20, 40, 20, 20), arrival("a", 0))
+    hand = await taken.take()
+    hand.most = 2
+    await filled(taken, *[arrival("a", index) for index in range(2, 7)])
+    assert await taken.lacks(hand) > 1
+    assert [one.index for one in taken.add(hand, 1)] == [4]
+
+
+async def test_of_several_tasks_the_first_windows_are_taken():
+    """They take turns, and nobody waits for being long: for one alone the last of five would be a short one."""
+    taken = await filled(
+        of_lengths(40, 40, 40, 10, 10, 10, 10, batch=8),
+        *[arrival("a", index) for index in range(7)],
+        *[arrival("b", index) for index in range(3)],
+    )
+    assert [index for task, index in names(await taken.take()) if task == "a"] == [0, 1, 2]
 
 
 async def test_full_batches_while_there_is_more_to_come():
