@@ -19,6 +19,7 @@ from core.errors import InvalidRequestError
 log = structlog.get_logger()
 
 HEAD_BYTES = 64 * 1024  # a prompt of 4,000 characters in the query, each up to 12 bytes once encoded
+TICK_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 15
 BACKLOG = 1_024
 TURNS_TO_CONNECT = 4  # of the event loop, from accepting a connection to the protocol that is told of it
@@ -63,8 +64,7 @@ class ApiServer:
 
     def stop(self, *, at_once: bool = False) -> None:
         """Ask it to end; ``at_once`` leaves what is under way unfinished."""
-        self._server.should_exit = True
-        self._server.force_exit = self._server.force_exit or at_once
+        self._server.leave(at_once=at_once)
 
     def _announce(self) -> None:
         self.listening.set()
@@ -77,6 +77,20 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._tell = announce
+        self._leaving = asyncio.Event()
+
+    def leave(self, *, at_once: bool) -> None:
+        """End it, now rather than at the next tick."""
+        self.should_exit = True
+        self.force_exit = self.force_exit or at_once
+        self._leaving.set()
+
+    async def main_loop(self) -> None:
+        """A tick renews the date of answers. uvicorn's own loop wakes up ten times a second, to see whether to end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._leaving.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -85,6 +85,10 @@ class Intake:
         waiting = {(task_id, index) for task_id, line in self._waiting.items() for index in line}
         return waiting | self._taken
 
+    def has_of(self, task_id: str) -> bool:
+        """Whether anything of a task waits here or is in a slot."""
+        return task_id in self._waiting or bool(self.taken(task_id))
+
     def taken(self, task_id: str) -> set[int]:
         """What slots have of a task, claimed or about to be."""
         return {index for owner, index in self._taken if owner == task_id}

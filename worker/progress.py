@@ -1,11 +1,13 @@
 """Keeps the figures that a poll reads true, and ends tasks. Many chunks may end at once: one count serves them all.
 
 The next count waits a while, but for the last one: where, by the one before and by what has ended here since, nothing
-can be left, the task is counted at once. What other workers have ended is found when the while is over.
+can be left, the task is counted at once. What other workers have ended is not known here: who has nothing of a task in
+hand any more may have ended its last chunk, and counts it soon.
 """
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -20,7 +22,7 @@ from worker.jobs import Jobs
 log = structlog.get_logger()
 
 LEAST_SECONDS = 0.25  # between two counts of one task
-COST_FACTOR = 20  # and at least this many times what the last count took: counting a day's chunks is not free
+COST_FACTOR = 50  # and this many times what the last count took: counting a day's chunks is not free
 
 
 @dataclass(kw_only=True, slots=True)
@@ -29,6 +31,7 @@ class _Followed:
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)  # nothing can be left of it
+    away: asyncio.Event = field(default_factory=asyncio.Event)  # what is left is not here
     total: int | None = None  # chunks, when all are cut
     ended: int = 0  # chunks that had when they were counted
     since: int = 0  # chunks that have here, since that count began: those that it saw too are in both
@@ -37,6 +40,7 @@ class _Followed:
         """A count begins: it will have in it all that was noted."""
         self.news.clear()
         self.over.clear()
+        self.away.clear()
         self.since = 0
 
     def counted(self, task: Task, tally: Tally) -> None:
@@ -45,9 +49,11 @@ class _Followed:
         self.ended = sum(tally.chunks.values()) - tally.count(*OPEN)
         self._judge()
 
-    def note(self, ended: int, total: int | None) -> None:
+    def note(self, ended: int, total: int | None, *, away: bool) -> None:
         """Something has happened meanwhile."""
         self.news.set()
+        if away:
+            self.away.set()
         self.since += ended
         self.total = self.total if total is None else total
         self._judge()
@@ -56,21 +62,32 @@ class _Followed:
         """One that was counted twice may say so too early. That costs a count, after which it is known better."""
         if self.news.is_set() and self.total is not None and self.ended + self.since >= self.total:
             self.over.set()
+            self.away.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Until the next count is due: so long, or shorter by what is noted meanwhile."""
+        for event, most in (self.over, LEAST_SECONDS), (self.away, seconds - LEAST_SECONDS):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, most)):
+                    await event.wait()
+                    return
 
 
 class Progress:
     """Counts a task's chunks soon after something of it ended, but not after every single one."""
 
-    def __init__(self, resources: Resources, jobs: Jobs, *, parallel: bool) -> None:
+    def __init__(self, resources: Resources, jobs: Jobs, *, parallel: bool, in_hand: Callable[[str], bool]) -> None:
+        """``in_hand``: whether chunks of a task wait here or are in a slot."""
         self._resources = resources
         self._jobs = jobs
+        self._in_hand = in_hand
         self._mode = "Parallel" if parallel else "Sequential"
         self._followed: dict[str, _Followed] = {}
 
     def note(self, task_id: str, *, ended: int = 0, total: int | None = None) -> None:
         """Something of the task ended: so many chunks for good, or its cutting, with so many in all."""
         if task_id in self._followed:
-            self._followed[task_id].note(ended, total)
+            self._followed[task_id].note(ended, total, away=not self._in_hand(task_id))
             return
         self._followed[task_id] = _Followed()
         self._jobs.start(self._follow(task_id))
@@ -82,9 +99,7 @@ class Progress:
                 followed.begin()
                 started = time.monotonic()
                 await self.count(task_id)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(max(LEAST_SECONDS, COST_FACTOR * (time.monotonic() - started))):
-                        await followed.over.wait()
+                await followed.pause(COST_FACTOR * (time.monotonic() - started))
                 if not followed.news.is_set():
                     return
         finally:

@@ -84,8 +84,10 @@ class Worker:
         )
         self._options: OrderedDict[str, Options] = OrderedDict()
         self._settling, self._preparing, self._upkeep = Jobs(), Jobs(), Jobs()
-        self._progress = Progress(resources, self._upkeep, parallel=settings.use_parallel_transcription)
         self._intake = Intake(slots=settings.slots, sizes=usual_batch(settings), left=self._left)
+        self._progress = Progress(
+            resources, self._upkeep, parallel=settings.use_parallel_transcription, in_hand=self._intake.has_of
+        )
         crew = Crew(turns=Turns(settings.max_concurrent_jobs), threads=self._threads, progress=self._progress)
         self._preparer = Preparer(context, crew)
         settler = Settler(context, self._progress, self._settling, self._upkeep)

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from api.app import create_app
 from api.protocol import PromptProtocol
@@ -24,6 +23,7 @@ from core.models import Chunk
 from tests.integration.api import tasks
 from tests.integration.api.conftest import serving
 from tests.integration.api.wires import DEADLINE, MEDIA, Wire, until_begun
+from tests.support.tasks import until
 
 
 class Breaking:
@@ -146,6 +146,23 @@ async def test_the_owner_of_the_process_keeps_its_signals(server: ApiServer) -> 
     assert json.loads(json.dumps(server.url)).endswith(str(server.port))
 
 
+async def test_the_date_of_answers_goes_on_and_the_end_waits_for_no_tick(
+    settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop that keeps both wakes up rarely."""
+    monkeypatch.setattr("api.server.TICK_SECONDS", 1.1)
+    running = ApiServer(create_app(settings, resources), settings)
+    serving = asyncio.create_task(running.run())
+    await running.listening.wait()
+    async with httpx.AsyncClient(base_url=running.url) as client:
+        first = (await client.get("/livez")).headers["date"]
+        await until(lambda: client.get("/livez"), lambda answer: answer.headers["date"] != first)
+    monkeypatch.setattr("api.server.TICK_SECONDS", 600.0)
+    await asyncio.sleep(1.2)  # the next tick is ten minutes away
+    running.stop()
+    await asyncio.wait_for(serving, DEADLINE)
+
+
 async def test_stopping_lets_a_request_finish(settings: Settings, resources: Resources) -> None:
     """No new connection, but the upload under way gets its answer."""
     running = ApiServer(create_app(settings, resources), settings)
@@ -175,7 +192,7 @@ async def test_who_has_connected_is_heard_by_a_server_that_leaves(
 ) -> None:
     """Whether the connection waits to be accepted, is being made, or is made and has not spoken yet."""
     leave = asyncio.Event()
-    monkeypatch.setattr(uvicorn.Server, "main_loop", lambda _: _in_turns(leave, turns))
+    monkeypatch.setattr("api.server._Server.main_loop", lambda _: _in_turns(leave, turns))
     running = ApiServer(create_app(settings, resources), settings)
     serving = asyncio.create_task(running.run())
     await running.listening.wait()

@@ -61,10 +61,10 @@ def long_pause(monkeypatch):
     monkeypatch.setattr(progress, "LEAST_SECONDS", 600.0)
 
 
-async def followed(store: Store) -> Progress:
-    """What follows the task, after its first count."""
+async def followed(store: Store, *, in_hand: bool = True) -> Progress:
+    """What follows the task, after its first count. ``in_hand``: whether this worker has more of it."""
     jobs = Jobs()
-    kept = Progress(SimpleNamespace(tasks=store, chunks=store), jobs, parallel=True)
+    kept = Progress(SimpleNamespace(tasks=store, chunks=store), jobs, parallel=True, in_hand=lambda _: in_hand)
     kept.note("t")
     await counted(store, 1)
     return kept
@@ -101,6 +101,20 @@ async def test_what_other_workers_end_is_left_to_the_pause():
     kept.note("t", ended=2)
     kept.note("t")  # an attempt has failed, and is made again
     await counted(store, 1)
+
+
+async def test_who_has_nothing_of_it_in_hand_any_more_counts_soon(monkeypatch):
+    """Its chunk may have been the last of all; a count that is dear is waited for only while more is to come."""
+    monkeypatch.setattr(progress, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(progress, "COST_FACTOR", 1e9)
+    busy, idle = Store(total=3, chunks=3), Store(total=3, chunks=3)
+    at_work, at_rest = await followed(busy), await followed(idle, in_hand=False)
+    for store, kept in (busy, at_work), (idle, at_rest):
+        store.done = 3
+        kept.note("t", ended=1)
+    await counted(idle, 2)
+    await asyncio.sleep(0.1)
+    assert (idle.ended, busy.ended, busy.counts) == (True, False, 1)
 
 
 async def test_the_end_is_noted_at_once_where_the_cutting_ends_last():
