@@ -43,6 +43,7 @@ from core.config import usable_cores
 from tests.support.live import ROOT
 
 WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
+REST_SECONDS = 3.0  # after it, until the last file is tidied up and the next decoder stands by, as on any other day
 PATIENCE_SECONDS = 3600.0
 SLOTS = 2
 UPLOAD_BYTES = 1 << 18  # sent at once
@@ -132,6 +133,7 @@ async def _turn(audio: Path, folder: Path, settings: Mapping[str, object]) -> Tu
             shape = Shape(workers=1, settings={**settings, **direct})
             async with running_fleet(ground, shape, "overhead") as fleet:
                 await _through(fleet, WARM_UP)
+                await asyncio.sleep(REST_SECONDS)
                 return await _beside_each_other(ground, fleet, audio, engine)
 
 
