@@ -11,6 +11,7 @@ import pytest
 from core.adapters.blobs import DirectoryBlobs, directory
 from core.errors import StorageFullError, TransientError
 from tests.contracts.blob_contract import keys
+from tests.support.tasks import until
 
 
 class Threads(ThreadPoolExecutor):
@@ -32,10 +33,10 @@ async def test_a_small_blob_is_stored_by_one_call_on_a_thread(tmp_path):
     assert threads.calls == 1
 
 
-async def test_a_put_that_is_cancelled_waits_for_its_thread(tmp_path, monkeypatch):
-    """So nothing is stored behind the back of who was told that it had ended."""
-    blobs, fsync = DirectoryBlobs(tmp_path), os.fsync
-    begun, go_on = threading.Event(), threading.Event()
+@pytest.fixture
+def stuck(tmp_path, monkeypatch):
+    """Blobs on a disk that does not come to an end; set when it has begun, and what lets it go on."""
+    blobs, fsync, begun, go_on = DirectoryBlobs(tmp_path), os.fsync, threading.Event(), threading.Event()
 
     def hold(handle):
         begun.set()
@@ -43,6 +44,12 @@ async def test_a_put_that_is_cancelled_waits_for_its_thread(tmp_path, monkeypatc
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", hold)
+    return blobs, begun, go_on
+
+
+async def test_a_put_that_is_cancelled_waits_for_its_thread(tmp_path, stuck):
+    """So nothing is stored behind the back of who was told that it had ended."""
+    blobs, begun, go_on = stuck
     putting = asyncio.create_task(blobs.put("pcm/t/0", b"x"))
     await asyncio.to_thread(begun.wait)
     putting.cancel()
@@ -51,6 +58,22 @@ async def test_a_put_that_is_cancelled_waits_for_its_thread(tmp_path, monkeypatc
     await asyncio.wait([putting])
     assert (ended, putting.cancelled()) == (set(), True)
     assert list((tmp_path / ".parts").iterdir()) == []
+    assert await blobs.get("pcm/t/0") == b"x"
+
+
+async def test_a_put_that_is_cancelled_twice_waits_for_no_disk(tmp_path, stuck):
+    """A process that must end now ends; what the disk still takes is a whole blob all the same."""
+    blobs, begun, go_on = stuck
+    putting = asyncio.create_task(blobs.put("pcm/t/0", b"x"))
+    await asyncio.to_thread(begun.wait)
+    putting.cancel()
+    await asyncio.wait([putting], timeout=0.05)
+    putting.cancel()
+    await asyncio.wait([putting], timeout=5)
+    seen = putting.done(), (tmp_path / "pcm/t/0").exists()
+    go_on.set()  # before anything can fail: the loop's end waits for its threads
+    assert seen == (True, False)
+    assert await until(lambda: keys(blobs, "pcm"), bool) == ["pcm/t/0"]
     assert await blobs.get("pcm/t/0") == b"x"
 
 
