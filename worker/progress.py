@@ -2,7 +2,7 @@
 
 The next count waits a while, but for the last one: where, by the one before and by what has ended here since, nothing
 can be left, the task is counted at once. What other workers have ended is not known here: who has nothing of a task in
-hand any more may have ended its last chunk, and counts it soon.
+hand any more may have ended its last chunk, and counts it rather soon.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from worker.jobs import Jobs
 
 log = structlog.get_logger()
 
-LEAST_SECONDS = 0.25  # between two counts of one task
-COST_FACTOR = 50  # and this many times what the last count took: counting a day's chunks is not free
+LEAST_SECONDS, MOST_SECONDS = 0.25, 5.0  # between two counts of one task; but see the next two
+COST_FACTOR = 50  # so many times what the last count took: counting a day's chunks is not free
+SOON_FACTOR = 5  # where nothing of the task is in hand: its last chunk may have ended, or more may be to come
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,11 +65,12 @@ class _Followed:
             self.over.set()
             self.away.set()
 
-    async def pause(self, seconds: float) -> None:
-        """Until the next count is due: so long, or shorter by what is noted meanwhile."""
-        for event, most in (self.over, LEAST_SECONDS), (self.away, seconds - LEAST_SECONDS):
+    async def pause(self, cost_seconds: float) -> None:
+        """Until the next count is due, by what the last one cost, or shorter by what is noted meanwhile."""
+        soon = max(LEAST_SECONDS, SOON_FACTOR * cost_seconds)
+        for event, seconds in (self.over, soon), (self.away, min(COST_FACTOR * cost_seconds, MOST_SECONDS) - soon):
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, most)):
+                async with asyncio.timeout(max(0.0, seconds)):
                     await event.wait()
                     return
 
@@ -99,7 +101,7 @@ class Progress:
                 followed.begin()
                 started = time.monotonic()
                 await self.count(task_id)
-                await followed.pause(COST_FACTOR * (time.monotonic() - started))
+                await followed.pause(time.monotonic() - started)
                 if not followed.news.is_set():
                     return
         finally:

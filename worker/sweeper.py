@@ -151,8 +151,6 @@ class Sweeper:
         stuck = self._unchanged(("credit", task.id), (task.chunks_completed, out), self._patience)
         if stuck:
             self._context.credit.look_again(task.id)
-        elif out >= await self._context.credit.limit(task):
-            return  # as many are out as may be: none can be missing
         if stuck or self._lost.is_ours(task.id):  # all sweepers at once would hand on too many
             await self._context.credit.look_back(task.id)
             await self._context.credit.top_up(task, cut=task.chunks_cut)

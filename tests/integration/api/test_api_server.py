@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from api.app import create_app
 from api.protocol import PromptProtocol
@@ -150,6 +151,8 @@ async def test_the_date_of_answers_goes_on_and_the_end_waits_for_no_tick(
     settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loop that keeps both wakes up rarely."""
+    ticks, tick = [], uvicorn.Server.on_tick
+    monkeypatch.setattr(uvicorn.Server, "on_tick", lambda server, count: ticks.append(count) or tick(server, count))
     monkeypatch.setattr("api.server.TICK_SECONDS", 1.1)
     running = ApiServer(create_app(settings, resources), settings)
     serving = asyncio.create_task(running.run())
@@ -159,6 +162,9 @@ async def test_the_date_of_answers_goes_on_and_the_end_waits_for_no_tick(
         await until(lambda: client.get("/livez"), lambda answer: answer.headers["date"] != first)
     monkeypatch.setattr("api.server.TICK_SECONDS", 600.0)
     await asyncio.sleep(1.2)  # the next tick is ten minutes away
+    ticked = len(ticks)
+    await asyncio.sleep(0.3)
+    assert len(ticks) == ticked
     running.stop()
     await asyncio.wait_for(serving, DEADLINE)
 

@@ -1,7 +1,6 @@
 """What the sweeper repairs: the dead, lost messages, lost credits, ends not written, remains."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +11,6 @@ from tests.support.audio import speech, wav
 from tests.support.tasks import blob_keys, chunks_of, claim_one, complete_one, ended, put_task, until, working
 from worker.runfiles import Cause
 from worker.runtime import open_context
-from worker.sweeper import Sweeper
 from worker.takeover import LONGEST_REST_SECONDS, MAX_INTERRUPTIONS, free_chunk, take_over
 
 SECOND = 16_000
@@ -61,21 +59,6 @@ async def test_chunks_that_nobody_announced_are(resources, settings):
     task_id = await prepared(resources, settings)
     async with working(settings, resources):
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
-
-
-async def test_who_has_all_its_credits_out_is_asked_nothing_more(resources, settings, context):
-    """None can have been lost; as soon as one may have been, it is looked for and handed on."""
-    task_id = await prepared(resources, settings, count=5)
-    await resources.workers.register(context.worker_id, slots=1, batch=1)
-    await resources.chunks.queue_some(task_id, 0, 5, await context.credit.limit(await resources.tasks.get(task_id)))
-    asked, look = [], resources.chunks.has_pending_before
-    resources.chunks.has_pending_before = lambda *given: asked.append(given) or look(*given)
-    sweeper = Sweeper(context, SimpleNamespace(tasks=set(), chunks=set()), None)
-    await sweeper.sweep()
-    assert (asked, await resources.chunks.out(task_id)) == ([], 2)
-    await resources.chunks.withdraw(task_id, [0])
-    await sweeper.sweep()
-    assert (len(asked), await resources.chunks.queued(task_id)) == (1, dict.fromkeys([0, 1], SECOND))
 
 
 async def test_lost_messages_are_announced_again(resources, settings, journal):

@@ -60,6 +60,19 @@ async def test_tasks_take_turns_within_a_batch():
     assert names(await taken.take()) == [("a", 0), ("b", 0), ("a", 1)]
 
 
+async def test_a_task_is_in_hand_from_its_arrival_until_its_batch_is_done():
+    """Whether it waits or a slot has it."""
+    taken = intake()
+    assert not taken.has_of("a")
+    await filled(taken, arrival("a", 0))
+    assert taken.has_of("a")
+    assert not taken.has_of("b")
+    hand = await taken.take()
+    assert taken.has_of("a")
+    taken.done(hand)
+    assert not taken.has_of("a")
+
+
 async def test_a_short_task_is_in_the_next_batch_and_need_not_wait_for_windows_of_a_long_one():
     """Though the long one was there first; what is short shares a batch."""
     taken = await filled(intake(), *[arrival("long", index) for index in range(20)])

@@ -103,18 +103,42 @@ async def test_what_other_workers_end_is_left_to_the_pause():
     await counted(store, 1)
 
 
-async def test_who_has_nothing_of_it_in_hand_any_more_counts_soon(monkeypatch):
-    """Its chunk may have been the last of all; a count that is dear is waited for only while more is to come."""
-    monkeypatch.setattr(progress, "LEAST_SECONDS", 0.05)
+@pytest.fixture
+def dear(monkeypatch):
+    """Counts that cost much beside the pauses."""
+    monkeypatch.setattr(progress, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "MOST_SECONDS", 600.0)
     monkeypatch.setattr(progress, "COST_FACTOR", 1e9)
+
+
+async def test_who_has_nothing_of_it_in_hand_any_more_counts_soon(dear):
+    """Its chunk may have been the last of all; a count that is dear is waited for only while more is to come."""
     busy, idle = Store(total=3, chunks=3), Store(total=3, chunks=3)
     at_work, at_rest = await followed(busy), await followed(idle, in_hand=False)
     for store, kept in (busy, at_work), (idle, at_rest):
         store.done = 3
         kept.note("t", ended=1)
     await counted(idle, 2)
-    await asyncio.sleep(0.1)
     assert (idle.ended, busy.ended, busy.counts) == (True, False, 1)
+
+
+async def test_who_waits_for_more_of_it_does_not_count_all_the_time(dear, monkeypatch):
+    """Where cutting is slower than hearing nothing is in hand after each chunk."""
+    monkeypatch.setattr(progress, "SOON_FACTOR", 1e9)
+    store = Store(total=None, chunks=3)
+    kept = await followed(store, in_hand=False)
+    for _ in range(3):
+        kept.note("t", ended=1)
+        await counted(store, 1)
+
+
+async def test_no_count_is_so_dear_that_the_figures_stand_still(dear, monkeypatch):
+    """The sweeper would take the task for stuck."""
+    monkeypatch.setattr(progress, "MOST_SECONDS", 0.1)
+    monkeypatch.setattr(progress, "SOON_FACTOR", 0.0)
+    store = Store(total=3, chunks=3)
+    (await followed(store)).note("t", ended=1)
+    await counted(store, 2)
 
 
 async def test_the_end_is_noted_at_once_where_the_cutting_ends_last():
