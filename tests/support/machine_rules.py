@@ -21,7 +21,7 @@ RARELY = st.sampled_from([False, False, False, True])
 ANY = st.integers(min_value=0, max_value=2**10)  # which of those that there are
 MOST_WORKERS = 3
 MOST_TASKS = 8
-PATIENCE_SECONDS = 200.0  # of an engine's call; who lets a longer one stand is taken for dead
+PATIENCE_SECONDS = 200.0  # of an engine's call; a longer one would end its process as hung
 
 
 class Machine(RuleBasedStateMachine):

@@ -205,7 +205,7 @@ class World:
             batch_size=2,
             engine="fake",
             orphan_seconds=ORPHAN_SECONDS,
-            batch_deadline_seconds=100_000.0,  # a process that ended itself would be the test's own
+            batch_deadline_seconds=250.0,
             test_without=self.without,
         )
 
