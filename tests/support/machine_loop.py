@@ -53,21 +53,23 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         """Run it here and now."""
         del executor
         future = self.create_future()
-        self._answer(OWNER.get("nobody"), future, partial(func, *values))
+        self._answer(OWNER.get("nobody"), future, partial(func, *values), self.now)
         return future
 
     def again(self, waiting: Waiting) -> None:
-        """Call it a second time: the engine knows now what to say."""
+        """Call it a second time: the engine knows now what to say. If that is that it waits for a window, the call is as
+        old as before, and so is its batch, which has a deadline.
+        """
         self.waiting.remove(waiting)
-        self._answer(waiting.owner, waiting.future, waiting.call)
+        self._answer(waiting.owner, waiting.future, waiting.call, waiting.since)
 
-    def _answer(self, owner: str, future: "asyncio.Future[Any]", call: Callable[[], Any]) -> None:
+    def _answer(self, owner: str, future: "asyncio.Future[Any]", call: Callable[[], Any], since: float) -> None:
         if future.cancelled():
             return
         try:
             future.set_result(call())
         except NotYetError:
-            self.waiting.append(Waiting(owner=owner, since=self.now, future=future, call=call))
+            self.waiting.append(Waiting(owner=owner, since=since, future=future, call=call))
         except Exception as error:  # noqa: BLE001 - as an executor hands it on
             future.set_exception(error)
 
