@@ -57,8 +57,9 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         return future
 
     def again(self, waiting: Waiting) -> None:
-        """Call it a second time: the engine knows now what to say. If that is that it waits for a window, the call is as
-        old as before, and so is its batch, which has a deadline.
+        """Call it a second time: the engine knows now what to say.
+
+        Where it waits for a window, the call is as old as before, and so is its batch, which has a deadline.
         """
         self.waiting.remove(waiting)
         self._answer(waiting.owner, waiting.future, waiting.call, waiting.since)
