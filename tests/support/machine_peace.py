@@ -21,13 +21,21 @@ async def calm(world: World) -> None:
     world.away.decoding.set()
     for process in [*world.workers.values(), world.api]:
         process.wire.orders.clear()
-        process.wire.open.set()
-    await quiet()
+    await _resume(world)
     await world.bury()
     if not any(not process.stopping for process in world.workers.values()):
         await world.start()
     world.send("silence", "en", 1)  # blobs beside an empty database are left alone: it may be the wrong one
     await quiet()
+
+
+async def _resume(world: World) -> None:
+    """An operation that was ordered to pause after it, and is under way, stops its process again: once each."""
+    await quiet()
+    while paused := [process for process in [*world.workers.values(), world.api] if process.wire.paused]:
+        for process in paused:
+            process.wire.open.set()
+        await quiet()
 
 
 async def drain(world: World) -> None:
