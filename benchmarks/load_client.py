@@ -52,7 +52,7 @@ class Lines:
 
     async def get(self, path: str) -> int:
         """Ask; the status. A connection that broke is not used again."""
-        reader, writer = self._free.pop() if self._free else await self.open()
+        reader, writer = self._kept() or await self.open()
         try:
             writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             status = await answer(reader)
@@ -61,6 +61,21 @@ class Lines:
             raise
         self._free.append((reader, writer))
         return status
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """One that the server has not closed meanwhile, as it does with those that nobody uses."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
+
+    async def close(self) -> None:
+        """Those that are kept."""
+        for _, writer in self._free:
+            writer.close()
+            await writer.wait_closed()
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A new connection."""
@@ -85,6 +100,7 @@ async def work(order: Order) -> Tally:
             await asyncio.sleep(max(0.0, began + due - time.monotonic()))
             group.create_task(_poll(order, lines, tally, began, due))
             due += 1 / order.rate
+    await lines.close()
     return tally
 
 

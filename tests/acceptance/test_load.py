@@ -1,5 +1,6 @@
 """The API under load, while a worker uses all cores: `python -m benchmarks.load`."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks.load_client import Order, Tally, summary
+from benchmarks.load_client import Lines, Order, Tally, summary
 from benchmarks.private.rabbit import installed
 from benchmarks.wave import silent_wave
 from tests.support.live import ROOT
@@ -40,6 +41,22 @@ def test_percentiles_are_those_of_the_polls_that_were_due():
 def test_a_wave_has_the_size_that_was_asked_for():
     """Header included, whatever the pieces are."""
     assert sum(map(len, silent_wave(100_001, 4_096))) == 100_001
+
+
+async def test_a_connection_that_the_server_has_closed_is_not_used_again():
+    """A server closes those that nobody uses; a poll on such a one would be an error that no client need see."""
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server:
+        lines = Lines(server.sockets[0].getsockname()[1])
+        assert await lines.get("/") == 200
+        await asyncio.sleep(0.1)
+        assert await lines.get("/") == 200
+        await lines.close()
 
 
 @needs_broker
