@@ -8,6 +8,7 @@ from api.backlog import Backlog
 from api.bodies import BodyGuard, Patience
 from api.context import Context, Ready, database_there
 from api.lanes import Lanes
+from api.one_look import OneLook
 from api.request_log import RequestLog
 from api.routes import health, results, tasks, uploads
 from api.shared_reads import SharedReads
@@ -52,6 +53,7 @@ def create_app(
         backlog=Backlog(lambda: resources.tasks.waiting(limit=settings.max_queued_tasks), settings.max_queued_tasks),
         lanes=Lanes(),
         reads=SharedReads(resources.tasks.get),
+        storage=OneLook(),
     )
     for module in (uploads, tasks, results):
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(database_there)])

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI, Request
 from api.availability import REQUEST_SECONDS, Availability
 from api.backlog import Backlog
 from api.lanes import Lanes
+from api.one_look import OneLook
 from api.shared_reads import SharedReads
 from core.adapters.mongo.client import patience
 from core.config import Settings
@@ -31,6 +32,7 @@ class Context:
     backlog: Backlog
     lanes: Lanes
     reads: SharedReads
+    storage: OneLook
     ready: Ready | None
 
 

@@ -20,7 +20,7 @@ async def run_checks(context: Context, *, deadline_seconds: float = DEADLINE_SEC
             _database(context, deadline_seconds),
             _backlog(context, deadline_seconds),
             _broker(context, deadline_seconds),
-            asyncio.to_thread(_storage, context),
+            _storage(context, deadline_seconds),
         )
     more = await context.ready() if context.ready is not None else {}
     return {"database": database, "broker": broker, "storage": storage, "backlog": backlog, **more}
@@ -53,14 +53,29 @@ async def _broker(context: Context, deadline_seconds: float) -> str:
         return f"The broker did not answer within {deadline_seconds:g} s. Check RABBITMQ_URL and whether it runs."
 
 
-def _storage(context: Context) -> str:
+async def _storage(context: Context, deadline_seconds: float) -> str:
+    said = await context.storage.look(lambda: _kept(context), deadline_seconds)
+    return said or f"Where blobs are kept did not answer within {deadline_seconds:g} s. Check STORAGE_URL."
+
+
+async def _kept(context: Context) -> str:
+    if reason := await asyncio.to_thread(_no_room, context):
+        return reason
+    try:
+        await context.resources.blobs.check()
+    except TransientError as error:
+        return error.message
+    return OK
+
+
+def _no_room(context: Context) -> str | None:
     folder = blob_folder(context.settings)
     if folder is None:
-        return OK
+        return None
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         return f"The blob directory {folder} cannot be read: {error.strerror}."
     if free < LEAST_FREE_BYTES:
         return f"The disk of {folder} has {free} bytes free, which is less than {LEAST_FREE_BYTES}. Free some space."
-    return OK
+    return None

@@ -111,6 +111,9 @@ class BlobStore(Protocol):
     async def delete(self, *keys: str) -> None:
         """Remove blobs; those that are not there are no error."""
 
+    async def check(self) -> None:
+        """Try whether blobs can be kept here now. Raises a ``TransientError`` that says what is wrong."""
+
 
 def never() -> bool:
     """The default of ``cancelled``: somebody always wants the result."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +11,7 @@ from api.faults import TaskFailedError
 from api.openapi import problems, transcript_response
 from api.routes.ids import existing
 from api.schemas import ChunkList
-from api.streams import chunks_json, primed
+from api.streams import all_of, chunks_json, primed, streamed
 from core.models import Task
 from core.states import ChunkState, TaskStatus
 from core.transcript.formats import MEDIA_TYPES, TranscriptFormat, parse_format, render
@@ -39,10 +39,10 @@ class TranscriptQuery(BaseModel):
     response_model=ChunkList,
     responses=problems("task_not_found"),
 )
-async def get_chunks(given: Given, task: Existing) -> StreamingResponse:
+async def get_chunks(request: Request, given: Given, task: Existing) -> Response:
     """Every window that is known so far, in order."""
-    parts = chunks_json(given.resources.chunks.iterate(task.id, results=False))
-    return StreamingResponse(await primed(parts), media_type="application/json")
+    chunks = await primed(all_of(task, given.resources.chunks.iterate(task.id, results=False)))
+    return await streamed(request, chunks_json(chunks), "application/json")
 
 
 @router.get(
@@ -52,17 +52,16 @@ async def get_chunks(given: Given, task: Existing) -> StreamingResponse:
     response_class=StreamingResponse,
     responses={200: transcript_response(), **problems("task_not_found", "task_failed", "invalid_format")},
 )
-async def get_transcript(given: Given, task: Existing, query: Annotated[TranscriptQuery, Query()]) -> StreamingResponse:
+async def get_transcript(
+    request: Request, given: Given, task: Existing, query: Annotated[TranscriptQuery, Query()]
+) -> Response:
     """Rendered while it is read. If the connection ends early, so does the text: no closing chunk is sent."""
     kind = parse_format(query.format)
     await _check_renderable(given, task)
     header = header_of(task)
-    parts = render(kind, header, join(given.resources.chunks.iterate(task.id)))
-    return StreamingResponse(
-        await primed(parts),
-        media_type=MEDIA_TYPES[kind],
-        headers={"X-Transcript-Complete": "true" if header.complete else "false"},
-    )
+    chunks = await primed(all_of(task, given.resources.chunks.iterate(task.id)))
+    complete = {"X-Transcript-Complete": "true" if header.complete else "false"}
+    return await streamed(request, render(kind, header, join(chunks)), MEDIA_TYPES[kind], complete)
 
 
 async def _check_renderable(given: Context, task: Task) -> None:

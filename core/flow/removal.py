@@ -1,12 +1,18 @@
 """Cancelling, retrying, deleting. Each is a conditional write first; the sweeper completes what a crash interrupts."""
 
-from core.errors import ConflictError, NotFoundError
+from collections.abc import Awaitable
+
+import structlog
+
+from core.errors import ConflictError, NotFoundError, TransientError
 from core.flow.credits import Credits
 from core.flow.finish import PREPARE_AGAIN, note_end, tidy
 from core.flow.resources import Resources
 from core.flow.submit import announce
 from core.models import Task
 from core.states import TaskStatus
+
+log = structlog.get_logger()
 
 
 async def cancel(resources: Resources, task_id: str) -> Task:
@@ -16,7 +22,7 @@ async def cancel(resources: Resources, task_id: str) -> Task:
         if task.status is not TaskStatus.CANCELLED:
             raise ConflictError(f"Task {task_id} is {task.status.value}: there is nothing left to cancel.")
         return task
-    await clear_cancelled(resources, task_id)
+    await _or_later(clear_cancelled(resources, task_id), task_id)
     return await _existing(resources, task_id)
 
 
@@ -62,7 +68,15 @@ async def delete(resources: Resources, task_id: str) -> None:
     """Remove a task and all of it. From the first write on nobody sees it. Raises ``NotFoundError``."""
     await _existing(resources, task_id)
     await resources.tasks.mark_deleted(task_id)
-    await purge(resources, task_id)
+    await _or_later(purge(resources, task_id), task_id)
+
+
+async def _or_later(tidying: Awaitable[None], task_id: str) -> None:
+    """It has been decided: that database or blobs are away meanwhile is no reason to say that it has not."""
+    try:
+        await tidying
+    except TransientError as error:
+        log.warning("left to the sweeper", task_id=task_id, reason=error.message)
 
 
 async def purge(resources: Resources, task_id: str) -> None:

@@ -94,6 +94,11 @@ class BlobContract:
         assert await keys(blobs, "pcm/t1") == ["pcm/t1/0", "pcm/t1/1"]
         assert await keys(blobs, "pcm") == ["pcm/t1/0", "pcm/t1/1", "pcm/t10/0"]
 
+    async def test_a_store_that_is_there_can_be_looked_at(self, blobs: BlobStore):
+        """And nothing is left of the look."""
+        await blobs.check()
+        assert await keys(blobs, "") == []
+
     async def test_deleting_twice_is_no_error(self, blobs: BlobStore):
         """Nor is deleting what was never there, together with what is."""
         await blobs.put("pcm/t/1", b"x")

@@ -86,6 +86,10 @@ class DirectoryBlobs:
         with disk_translated("the blob directory"):
             await asyncio.to_thread(self._delete, keys)
 
+    async def check(self) -> None:
+        """Begin a file, and leave nothing of it. Raises a ``TransientError``."""
+        await asyncio.to_thread(lambda: PartFile(self._root / PARTS).discard())
+
     def _put(self, target: Path, data: bytes) -> None:
         part = PartFile(self._root / PARTS)
         try:

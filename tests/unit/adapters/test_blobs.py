@@ -32,6 +32,15 @@ class TestObjects(BlobContract):
         return ObjectBlobs.in_memory()
 
 
+async def test_a_directory_that_takes_no_files_is_told(tmp_path):
+    """Reading it says nothing of that."""
+    blobs = DirectoryBlobs(tmp_path / "blobs")
+    shutil.rmtree(tmp_path / "blobs" / ".parts")
+    with pytest.raises(TransientError, match="blob directory") as told:
+        await blobs.check()
+    assert told.value.code == "storage_unavailable"
+
+
 async def test_a_scratch_directory_that_fails_is_told_as_one(tmp_path):
     """The copy for the decoder is nobody's fault either: a full disk passes, and so may what else is wrong."""
     blobs = ObjectBlobs.in_memory()
