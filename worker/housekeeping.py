@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from core.errors import NotFoundError, ParascribeError
-from core.flow.removal import delete
+from core.errors import ParascribeError
+from core.flow.removal import purge
 from worker.context import Context
 from worker.liveness import Observer
 
@@ -49,7 +49,7 @@ class Housekeeper:
         before = datetime.now(UTC) - timedelta(seconds=ttl)
         while expired := await self._resources.tasks.expired(before):
             for task in expired:
-                await self._remove(task.id)
+                await self._remove(task.id, before)
 
     async def remove_orphans(self) -> None:
         """Blobs whose task is gone: an upload that was never accepted, or a delete that lost a race."""
@@ -65,12 +65,11 @@ class Housekeeper:
         known = await self._resources.tasks.existing(sorted({_task_of(key) for key in old}))
         await self._resources.blobs.delete(*[key for key in old if _task_of(key) not in known])
 
-    async def _remove(self, task_id: str) -> None:
-        try:
-            await delete(self._resources, task_id)
-        except NotFoundError:
-            return  # another worker was quicker
-        log.info("task removed, its time is over", task_id=task_id)
+    async def _remove(self, task_id: str, before: datetime) -> None:
+        """Unless another worker was quicker, or it was retried since it was listed."""
+        if await self._resources.tasks.mark_deleted(task_id, ended_before=before):
+            await purge(self._resources, task_id)
+            log.info("task removed, its time is over", task_id=task_id)
 
 
 def _task_of(key: str) -> str:

@@ -34,20 +34,25 @@ class Settler:
 
     def keep(self, arrivals: Sequence[Arrival], chunks: Sequence[Chunk], results: Sequence[WindowResult]) -> None:
         """Store a batch's results in the background: the slot need not wait for the database."""
-        self._start(chunks, self._completed(arrivals, list(zip(chunks, results, strict=True))))
+        self._start(arrivals, chunks, self._completed(arrivals, list(zip(chunks, results, strict=True))))
 
     def give_up(self, arrival: Arrival, chunk: Chunk, error: Exception, *, postpone: bool = False) -> None:
         """Store in the background that an attempt has failed; ``postpone``: that it could not be made yet."""
-        self._start([chunk], (self._postponed if postpone else self._failed)(arrival, chunk, error))
+        self._start([arrival], [chunk], (self._postponed if postpone else self._failed)(arrival, chunk, error))
 
-    def _start(self, chunks: Sequence[Chunk], work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, arrivals: Sequence[Arrival], chunks: Sequence[Chunk], work: Coroutine[Any, Any, None]) -> None:
         names = {(chunk.task_id, chunk.cut.index) for chunk in chunks}
         self.unsettled |= names
-        self._jobs.start(self._settled(names, work))
+        self._jobs.start(self._settled(arrivals, names, work))
 
-    async def _settled(self, names: set[tuple[str, int]], work: Coroutine[Any, Any, None]) -> None:
+    async def _settled(
+        self, arrivals: Sequence[Arrival], names: set[tuple[str, int]], work: Coroutine[Any, Any, None]
+    ) -> None:
         try:
             await work
+        except Exception:
+            await self.dropped(arrivals)
+            raise
         finally:
             self.unsettled -= names
 
@@ -84,6 +89,11 @@ class Settler:
         """The message is about finished or owned work: done with."""
         await arrival.delivery.ack()
 
+    async def dropped(self, arrivals: Sequence[Arrival]) -> None:
+        """After an error that was not foreseen: the sweeper frees their chunks, but nobody the places that messages
+        hold at the broker. A second time does nothing."""
+        await asyncio.gather(*(arrival.delivery.ack() for arrival in arrivals))
+
     async def given_back(self, arrivals: Sequence[Arrival], chunks: Sequence[Chunk]) -> None:
         """We are leaving, or nobody wants it: no attempt is counted, and what is still wanted is others' at once."""
         await asyncio.gather(*(self._give_back(*pair) for pair in zip(arrivals, chunks, strict=True)))
@@ -117,7 +127,7 @@ class Settler:
             await self._remove_audio(done)
             await self._hand_on(arrivals, Counter(chunk.task_id for chunk in (*done, *failed)))
         finally:
-            await asyncio.gather(*(arrival.delivery.ack() for arrival in arrivals))
+            await self.dropped(arrivals)
 
     async def _hand_on(self, arrivals: Sequence[Arrival], ended: Mapping[str, int]) -> None:
         for task_id in dict.fromkeys(arrival.task_id for arrival in arrivals):

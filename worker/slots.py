@@ -88,6 +88,7 @@ class Slots:
                 await self._work(hand)
             except Exception:
                 log.exception("slot went on after an error that was not foreseen; the sweeper frees its chunks")
+                await self._settler.dropped(hand.arrivals)
             finally:
                 self._intake.done(hand)
 
@@ -122,6 +123,8 @@ class Slots:
             await grow(batch, hand, self._intake, bring)
         except Exception:
             log.exception("batch did not grow, by an error not foreseen; the sweeper frees what was for it")
+            in_it = [arrival for arrival, _, _ in batch.work]
+            await self._settler.dropped([arrival for arrival in hand.arrivals if arrival not in in_it])
 
     async def _bring(self, arrivals: list[Arrival], suspects: list[tuple[Arrival, int]]) -> list[Work]:
         """Claim and load what has arrived, but for those to be attempted alone: they are added to ``suspects``."""

@@ -3,6 +3,7 @@
 import structlog
 
 from core.adapters.mongo.chunks import SUSPICIOUS_DEATHS
+from core.flow.finish import note_end
 from core.models import Chunk, Failure, Task
 from worker.context import Context
 from worker.runfiles import Cause
@@ -66,7 +67,8 @@ async def _free_task(context: Context, task: Task, cause: Cause) -> None:
     exhausted = task.attempts >= context.settings.max_chunk_attempts if cause.blamed else False
     if exhausted or task.interruptions >= MAX_INTERRUPTIONS:
         message = "Workers died again and again while preparing this task. POST …/retry tries again."
-        await store.fail_preparing(task, Failure(code="worker_lost", message=message))
+        if await store.fail_preparing(task, Failure(code="worker_lost", message=message)):
+            await note_end(context.resources, task.id)
     elif cause.blamed:
         await store.let_go(task)
     else:

@@ -3,7 +3,7 @@
 from core.adapters.mongo.tally import Tally
 from core.flow.resources import Resources
 from core.models import Coverage, Failure, Task
-from core.states import ChunkState, TaskStatus
+from core.states import TASK_ENDED, ChunkState, TaskStatus
 
 OPEN = (ChunkState.PENDING, ChunkState.QUEUED, ChunkState.RUNNING)
 # Not the upload's fault: it stays for a retry.
@@ -22,7 +22,7 @@ async def settle(resources: Resources, task: Task, tally: Tally) -> bool:
         return False
     status = final_status(tally)
     ended = await resources.tasks.end(
-        task.id,
+        task,
         status,
         completed=tally.count(ChunkState.DONE),
         failed=tally.count(ChunkState.FAILED),
@@ -67,12 +67,16 @@ async def note_end(resources: Resources, task_id: str) -> None:
 
 
 async def tidy(resources: Resources, task_id: str) -> None:
-    """Remove the blobs of an ended task that nobody will read again; a failed chunk's audio stays for a retry."""
-    task = await resources.tasks.get(task_id)
-    if task is None:
-        return
+    """Remove the blobs of an ended task that nobody will read again; a failed chunk's audio stays for a retry.
+
+    The task is read last: where it was retried meanwhile, its upload and new audio are read again, so they stay.
+    """
+    blobs = [blob.key async for blob in resources.blobs.iterate(f"pcm/{task_id}")]
     kept = await resources.chunks.pcm_keys(task_id, *OPEN, ChunkState.FAILED)
-    unwanted = [blob.key async for blob in resources.blobs.iterate(f"pcm/{task_id}") if blob.key not in kept]
+    task = await resources.tasks.get(task_id)
+    if task is None or task.status not in TASK_ENDED:
+        return
+    unwanted = [key for key in blobs if key not in kept]
     retryable = task.error is not None and task.error.code in PREPARE_AGAIN
     if not (retryable or resources.keep_uploads):
         unwanted.append(task.upload.key)
@@ -85,7 +89,7 @@ async def _note(resources: Resources, task: Task, tally: Tally) -> None:
     failed = tally.length(ChunkState.FAILED)
     ended = coverage.transcribed_samples + failed
     await resources.tasks.note_progress(
-        task.id,
+        task,
         completed=tally.count(ChunkState.DONE),
         failed=tally.count(ChunkState.FAILED),
         coverage=Coverage(transcribed_samples=coverage.transcribed_samples, failed_samples=failed),

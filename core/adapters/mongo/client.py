@@ -23,6 +23,7 @@ Collection = AsyncCollection[Document]
 Database = AsyncDatabase[Document]
 
 OPERATION_SECONDS = 10.0  # nothing must hang on a frozen database
+DUPLICATE = 11000  # the server's code for a key that is there already
 CLOSE_SECONDS = 1.0  # for its good-bye to the server, who may be away
 CLOSED_SECONDS = 5.0  # for all of the closing: a process that was told to end must end
 _patience: ContextVar[float] = ContextVar("patience", default=OPERATION_SECONDS)
@@ -86,7 +87,18 @@ def guarded() -> Iterator[None]:
     try:
         with pymongo.timeout(_patience.get()):
             yield
-    except (DuplicateKeyError, BulkWriteError):
-        raise  # the caller knows what these mean
+    except DuplicateKeyError:
+        raise  # the caller knows what this means
     except PyMongoError as error:
+        if _duplicates(error):
+            raise
         raise StoreUnavailableError(f"The database did not answer: {brief(error)}. It is tried again.") from error
+
+
+def _duplicates(error: PyMongoError) -> bool:
+    """Whether documents of a bulk write were there already, and nothing else is wrong: that the others are on too few
+    servers is told in the same error."""
+    if not isinstance(error, BulkWriteError) or error.details.get("writeConcernErrors"):
+        return False
+    problems = error.details.get("writeErrors", [])
+    return bool(problems) and all(problem["code"] == DUPLICATE for problem in problems)

@@ -151,6 +151,15 @@ def result_value(document: Document) -> WindowResult:
     )
 
 
+def coverage_document(coverage: Coverage) -> Document:
+    """As it lies in a task."""
+    return {
+        "transcribed_samples": coverage.transcribed_samples,
+        "silent_samples": coverage.silent_samples,
+        "failed_samples": coverage.failed_samples,
+    }
+
+
 def failure_document(failure: Failure) -> Document:
     """Why something ended badly."""
     return {"code": failure.code, "message": failure.message}

@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 from pymongo.errors import DuplicateKeyError
 
 from core.adapters.mongo.client import Collection, Database, guarded
-from core.adapters.mongo.documents import Document, failure_document, task_document, task_value
+from core.adapters.mongo.documents import (
+    Document,
+    coverage_document,
+    failure_document,
+    task_document,
+    task_value,
+)
 from core.models import Coverage, Failure, Task
 from core.states import TASK_ENDED, TaskStatus, task_sources
 
@@ -75,9 +81,8 @@ class TaskStore:
 
         Delete what comes and ask again until nothing does.
         """
-        where: Document = {"finished_at": {"$lt": before}, "deleted": False, "status": {"$in": sorted(TASK_ENDED)}}
         with guarded():
-            cursor = self._tasks.find(where).sort("finished_at", 1).limit(limit)
+            cursor = self._tasks.find(_ended_before(before)).sort("finished_at", 1).limit(limit)
             return [task_value(document) async for document in cursor]
 
     async def by_key(self, key: str) -> Task | None:
@@ -169,9 +174,12 @@ class TaskStore:
     # --- progress and end
 
     async def note_progress(
-        self, task_id: str, *, completed: int, failed: int, coverage: Coverage, progress: float
+        self, task: Task, *, completed: int, failed: int, coverage: Coverage, progress: float
     ) -> None:
-        """Raise the figures that a poll reads. Never lowers one, so late and repeated calls are harmless."""
+        """Raise the figures that a poll reads. Never lowers one, so late and repeated calls are harmless.
+
+        ``task``: as it was before they were counted. Figures from before a retry are not those after it.
+        """
         raised = {
             "chunks_completed": completed,
             "chunks_failed": failed,
@@ -180,11 +188,12 @@ class TaskStore:
             "progress": progress,
         }
         with guarded():
-            await self._tasks.update_one({"_id": task_id, "status": "processing"}, {"$max": raised})
+            where = {"_id": task.id, "fence": task.fence, "status": "processing"}
+            await self._tasks.update_one(where, {"$max": raised})
 
     async def end(
         self,
-        task_id: str,
+        task: Task,
         status: TaskStatus,
         *,
         completed: int = 0,
@@ -192,15 +201,18 @@ class TaskStore:
         coverage: Coverage | None = None,
         error: Failure | None = None,
     ) -> bool:
-        """Move a task to a final status with its exact figures; False where it had ended before."""
+        """Move a task to a final status with its exact figures. ``task``: as it was before they were counted.
+
+        False where it had ended before, or was retried or claimed since then.
+        """
         values: Document = {"status": status.value, "finished_at": now(), "owner": None, "progress": 1.0}
         values |= {"chunks_completed": completed, "chunks_failed": failed}
         values["error"] = failure_document(error) if error else None
         if coverage is not None:
-            values["coverage"] = _coverage_document(coverage)
+            values["coverage"] = coverage_document(coverage)
         if status is not TaskStatus.COMPLETED:
             values.pop("progress")
-        return await self._moved(task_id, status, {"$set": values})
+        return await self._moved(task.id, status, {"$set": values}, fence=task.fence)
 
     async def fail_preparing(self, task: Task, error: Failure) -> bool:
         """End a task whose upload cannot be prepared, if the claim still holds."""
@@ -214,7 +226,7 @@ class TaskStore:
 
     async def note_stopped(self, task_id: str, *, completed: int, failed: int, coverage: Coverage) -> None:
         """Write where the audio of a task went that was cancelled or could not be prepared to its end."""
-        values = {"chunks_completed": completed, "chunks_failed": failed, "coverage": _coverage_document(coverage)}
+        values = {"chunks_completed": completed, "chunks_failed": failed, "coverage": coverage_document(coverage)}
         with guarded():
             where = {"_id": task_id, "status": {"$in": ["cancelled", "failed"]}}
             await self._tasks.update_one(where, {"$set": values})
@@ -231,7 +243,7 @@ class TaskStore:
         values: Document = {"status": status.value, "open": True, "finished_at": None, "error": None}
         values["started_at"] = now() - worked if worked else task.started_at
         zeros = {"chunks_failed": 0, "coverage.failed_samples": 0, "attempts": 0, "interruptions": 0}
-        return await self._moved(task_id, status, {"$set": values | zeros})
+        return await self._moved(task_id, status, {"$set": values | zeros, "$inc": {"fence": 1}})
 
     # --- tidying up
 
@@ -241,12 +253,16 @@ class TaskStore:
             ended = {"_id": task_id, "deleted": False, "status": {"$in": sorted(TASK_ENDED)}}
             await self._tasks.update_one(ended, {"$set": {"open": False}})
 
-    async def mark_deleted(self, task_id: str) -> bool:
-        """Hide a task at once and for good; its remains are removed afterwards. False where none can be seen."""
+    async def mark_deleted(self, task_id: str, *, ended_before: datetime | None = None) -> bool:
+        """Hide a task at once and for good; its remains are removed afterwards. False where none can be seen.
+
+        ``ended_before``: only where it has ended before that, and was not retried since then.
+        """
         with guarded():
             changes: Document = {"$set": {"deleted": True, "open": True, "owner": None}, "$inc": {"fence": 1}}
             changes["$unset"] = {"idempotency": ""}
-            result = await self._tasks.update_one({"_id": task_id, "deleted": False}, changes)
+            where = _ended_before(ended_before) if ended_before else {"deleted": False}
+            result = await self._tasks.update_one({"_id": task_id, **where}, changes)
         return result.matched_count == 1
 
     async def purge(self, task_id: str) -> None:
@@ -265,8 +281,10 @@ class TaskStore:
             result = await self._tasks.update_one(where, changes)
         return result.matched_count == 1
 
-    async def _moved(self, task_id: str, target: TaskStatus, changes: Document) -> bool:
-        where = {"_id": task_id, "deleted": False, "status": {"$in": task_sources(target)}}
+    async def _moved(self, task_id: str, target: TaskStatus, changes: Document, fence: int | None = None) -> bool:
+        where: Document = {"_id": task_id, "deleted": False, "status": {"$in": task_sources(target)}}
+        if fence is not None:
+            where["fence"] = fence
         with guarded():
             result = await self._tasks.update_one(where, changes)
         return result.matched_count == 1
@@ -280,9 +298,5 @@ class TaskStore:
         return task_value(document) if document else None
 
 
-def _coverage_document(coverage: Coverage) -> Document:
-    return {
-        "transcribed_samples": coverage.transcribed_samples,
-        "silent_samples": coverage.silent_samples,
-        "failed_samples": coverage.failed_samples,
-    }
+def _ended_before(moment: datetime) -> Document:
+    return {"finished_at": {"$lt": moment}, "deleted": False, "status": {"$in": sorted(TASK_ENDED)}}

@@ -83,7 +83,7 @@ async def test_the_first_answer_comes_again_whatever_became_of_the_task(
     claimed = await resources.tasks.claim(first.json()["task_id"], "worker")
     assert claimed is not None
     await resources.tasks.start_processing(claimed, "de", 0.9)
-    await resources.tasks.end(claimed.id, TaskStatus.FAILED)
+    await resources.tasks.end(await resources.tasks.get(claimed.id), TaskStatus.FAILED)
     assert (await send(client)).content == first.content
     assert (await client.get(first.json()["links"]["self"])).json()["language"] == "de"
 

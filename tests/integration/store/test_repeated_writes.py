@@ -61,7 +61,7 @@ async def cancel(r):
 
 
 async def reopen(r):
-    await r.tasks.end("t", TaskStatus.FAILED, error=OOPS)
+    await r.tasks.end(await r.tasks.get("t"), TaskStatus.FAILED, error=OOPS)
     await r.tasks.reopen("t", TaskStatus.QUEUED)
 
 

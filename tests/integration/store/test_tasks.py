@@ -85,14 +85,14 @@ async def test_the_way_of_a_good_task(tasks):
     await tasks.start_processing(task, "en", 0.9)
     await tasks.note_cut(task, 2)
     await tasks.finish_cutting(task, chunks_total=3, duration_samples=48_000, silent_samples=1_000)
-    await tasks.note_progress("t", completed=2, failed=0, coverage=Coverage(transcribed_samples=20_000), progress=0.5)
-    await tasks.note_progress("t", completed=1, failed=0, coverage=Coverage(transcribed_samples=10_000), progress=0.2)
+    await tasks.note_progress(task, completed=2, failed=0, coverage=Coverage(transcribed_samples=20_000), progress=0.5)
+    await tasks.note_progress(task, completed=1, failed=0, coverage=Coverage(transcribed_samples=10_000), progress=0.2)
     running = await tasks.get("t")
     assert (running.status, running.chunks_completed, running.progress) == (TaskStatus.PROCESSING, 2, 0.5)
     assert running.coverage == Coverage(transcribed_samples=20_000, silent_samples=1_000)
     assert running.owner is None
-    assert await tasks.end("t", TaskStatus.COMPLETED, completed=3, coverage=Coverage(transcribed_samples=47_000))
-    assert await tasks.end("t", TaskStatus.FAILED) is False
+    assert await tasks.end(task, TaskStatus.COMPLETED, completed=3, coverage=Coverage(transcribed_samples=47_000))
+    assert await tasks.end(task, TaskStatus.FAILED) is False
     assert (await tasks.get("t")).progress == 1.0
 
 
@@ -121,7 +121,7 @@ async def test_a_deleted_task_is_nowhere_at_once(tasks):
     assert await tasks.newest() == []
     assert await tasks.holds(task) is False
     assert await tasks.claim("t", "other") is None
-    assert await tasks.end("t", TaskStatus.FAILED) is False
+    assert await tasks.end(task, TaskStatus.FAILED) is False
     assert [left.id async for left in tasks.open()] == ["t"]
     await tasks.purge("t")
     assert [left.id async for left in tasks.open()] == []
@@ -140,7 +140,7 @@ async def test_only_what_is_ended_can_be_closed(tasks, status):
     assert [task.id async for task in tasks.open()] == ["t"]
     task = await tasks.claim("t", "me")
     await tasks.start_processing(task, "en", None)
-    await (tasks.cancel("t") if status == "cancelled" else tasks.end("t", TaskStatus(status)))
+    await (tasks.cancel("t") if status == "cancelled" else tasks.end(await tasks.get("t"), TaskStatus(status)))
     await tasks.close("t")
     assert [task.id async for task in tasks.open()] == []
 
@@ -149,11 +149,11 @@ async def test_reopening_clears_the_failure(tasks):
     """A retried task runs again with a clean slate; a completed one cannot."""
     task = await tasks.claim("t", "me")
     await tasks.start_processing(task, "en", None)
-    await tasks.end("t", TaskStatus.PARTIAL, completed=1, failed=2, error=OOPS)
+    await tasks.end(await tasks.get("t"), TaskStatus.PARTIAL, completed=1, failed=2, error=OOPS)
     assert await tasks.reopen("t", TaskStatus.PROCESSING)
     again = await tasks.get("t")
     assert (again.status, again.chunks_failed, again.error, again.finished_at) == (TaskStatus.PROCESSING, 0, None, None)
-    await tasks.end("t", TaskStatus.COMPLETED)
+    await tasks.end(await tasks.get("t"), TaskStatus.COMPLETED)
     assert await tasks.reopen("t", TaskStatus.PROCESSING) is False
 
 
@@ -180,7 +180,7 @@ async def test_tasks_that_ended_long_ago_have_expired(resources):
     for name in ("first", "second", "gone", "again", "open"):
         await tasks.insert(a_task(name))
     for name in ("first", "second", "gone", "again"):
-        assert await tasks.end(name, TaskStatus.FAILED, error=OOPS)
+        assert await tasks.end(await tasks.get(name), TaskStatus.FAILED, error=OOPS)
     await tasks.mark_deleted("gone")
     await tasks.reopen("again", TaskStatus.QUEUED)
     later = datetime.now(UTC) + timedelta(seconds=1)

@@ -22,7 +22,7 @@ def settings(settings):
 async def finished(resources, settings, *, hours_ago: float) -> str:
     """A task that ended then, its upload still there."""
     task_id = await put_task(resources, settings, b"x")
-    await resources.tasks.end(task_id, TaskStatus.FAILED, error=OOPS)
+    await resources.tasks.end(await resources.tasks.get(task_id), TaskStatus.FAILED, error=OOPS)
     moment = datetime.now(UTC) - timedelta(hours=hours_ago)
     await resources.tasks._tasks.update_one({"_id": task_id}, {"$set": {"finished_at": moment}})
     return task_id

@@ -122,6 +122,19 @@ async def test_a_dead_preparers_task_is_prepared_by_another(resources, settings)
     assert (task.status, task.attempts, task.interruptions) == (TaskStatus.COMPLETED, 1, 1)
 
 
+async def test_a_task_over_which_workers_die_is_given_up_with_its_account(resources, settings, context):
+    """It can be prepared again, and says meanwhile where its audio went."""
+    task_id = await put_task(resources, settings, wav(speech(20)))
+    task = await resources.tasks.claim(task_id, "ghost")
+    await resources.tasks.start_processing(task, "en", 0.9)
+    await resources.chunks.add(task_id, [Cut(index=0, start=0, end=SECOND, core_start=0, core_end=SECOND)])
+    await resources.tasks._tasks.update_one({"_id": task_id}, {"$set": {"interruptions": MAX_INTERRUPTIONS}})
+    await take_over(context, "ghost", Cause.OUTSIDE)
+    given_up = await resources.tasks.get(task_id)
+    assert (given_up.status, given_up.error.code) == (TaskStatus.FAILED, "worker_lost")
+    assert given_up.coverage.failed_samples == SECOND
+
+
 async def test_an_owner_that_is_not_listed_is_dead(resources, settings):
     """A worker that was declared dead, woke up, claimed, and died before it could announce itself again."""
     task_id = await prepared(resources, settings, count=1)
@@ -225,7 +238,8 @@ async def test_blobs_of_no_task_go(resources, settings):
     await resources.blobs.put("uploads/nobodys", b"x")
     await resources.blobs.put("pcm/nobodys/000000", b"x")
     kept = await put_task(resources, settings, wav(speech(5)))
-    await resources.tasks.end(kept, TaskStatus.FAILED, error=Failure(code="preparation_failed", message=""))
+    failure = Failure(code="preparation_failed", message="")
+    await resources.tasks.end(await resources.tasks.get(kept), TaskStatus.FAILED, error=failure)
     async with working(settings, resources):
         await until(lambda: blob_keys(resources), lambda keys: keys == [f"uploads/{kept}"])
 

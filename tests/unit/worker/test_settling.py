@@ -48,3 +48,19 @@ async def test_what_is_stored_is_acknowledged_even_when_the_rest_is_cut_off(remo
     await jobs.finish(0.05)
     assert message.acknowledged
     assert not settler.unsettled
+
+
+async def test_an_error_that_nobody_foresaw_costs_no_place_at_the_broker():
+    """The sweeper frees the chunk; its message would hold a place until the broker takes it back."""
+
+    async def broken(*_):
+        raise RuntimeError("not foreseen")
+
+    context = SimpleNamespace(resources=SimpleNamespace(chunks=SimpleNamespace(complete=broken)), credit=None)
+    jobs, message = Jobs(), Message()
+    settler = Settler(context, None, jobs, jobs)
+    arrival = Arrival(task_id="t", index=0, options=Options(model="base", language=None), delivery=message)
+    settler.keep([arrival], [Chunk(task_id="t", cut=SECOND, state=ChunkState.RUNNING)], [None])
+    await jobs.finish(1.0)
+    assert message.acknowledged
+    assert not settler.unsettled

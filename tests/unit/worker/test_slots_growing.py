@@ -50,11 +50,16 @@ class Settled:
     def __init__(self) -> None:
         self.kept: list[list[int]] = []
         self.returned: list[int] = []
+        self.over: list[int] = []
 
     def keep(self, arrivals, chunks, results):
         """Batches that were transcribed."""
         assert len(arrivals) == len(chunks) == len(results)
         self.kept.append([chunk.cut.index for chunk in chunks])
+
+    async def dropped(self, arrivals):
+        """Those whose messages are done with."""
+        self.over += [arrival.index for arrival in arrivals]
 
     async def given_back(self, arrivals, chunks):
         """Those that were not."""
@@ -234,3 +239,33 @@ async def test_a_batch_that_cannot_grow_keeps_its_results(slots, engine):
     engine.may.set()
     await working
     assert (engine.calls, slots._settler.kept) == ([1], [[0]])
+
+
+async def test_what_was_claimed_for_a_batch_in_vain_is_done_with(slots, engine):
+    """Its message, which nobody looks at any more, would hold a place at the broker; those of the batch stay."""
+
+    async def broken(_):
+        raise RuntimeError("not foreseen")
+
+    working = await begun(slots, 0)
+    slots._context.resources.blobs.get = broken
+    await arrive(slots, 1)
+    await until(lambda: slots._settler.over)
+    engine.may.set()
+    await working
+    assert (slots._settler.over, slots._settler.kept) == ([1], [[0]])
+
+
+async def test_what_a_slot_failed_on_is_done_with(slots):
+    """It goes on with the next."""
+
+    async def broken(_):
+        raise RuntimeError("not foreseen")
+
+    slots._context.resources.blobs.get = broken
+    await arrive(slots, 0)
+    slot = asyncio.create_task(slots._slot())
+    await until(lambda: slots._settler.over)
+    await slots._intake.close()
+    await asyncio.wait_for(slot, 30)
+    assert slots._settler.over == [0]
