@@ -43,6 +43,14 @@ def test_images_have_full_versions(name):
     assert PINNED.fullmatch(services()[name]["image"])
 
 
+def test_one_service_builds_the_image():
+    """It is what the others wait for; they take what it made, and ask no registry for it."""
+    assert [name for name, service in services().items() if "build" in service] == ["credentials"]
+    for name in APP:
+        assert services()[name]["image"] == services()["credentials"]["image"]
+        assert services()[name]["pull_policy"] == "never"
+
+
 def test_only_the_port_of_the_api_is_published_and_only_here():
     """Nobody but this machine reaches it; database and broker not even this machine."""
     published = {name: service["ports"] for name, service in services().items() if "ports" in service}
@@ -127,6 +135,8 @@ def test_the_gpu_file_only_changes_workers():
     changed = services(ROOT / "docker-compose.gpu.yml")
     assert set(changed) == {"worker"}
     assert PINNED.fullmatch(changed["worker"]["image"])
+    assert changed["worker"]["image"] != services()["worker"]["image"]
+    assert changed["worker"]["build"].items() >= services()["credentials"]["build"].items()
     assert {name.lower() for name in changed["worker"]["environment"]} <= set(Settings.model_fields)
     assert f"AS {changed['worker']['build']['target']}\n" in (ROOT / "Dockerfile").read_text()
 
