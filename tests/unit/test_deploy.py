@@ -123,6 +123,18 @@ def test_workers_can_be_many():
     assert not {"container_name", "ports", "hostname"} & services()["worker"].keys()
 
 
+def test_the_volume_of_models_is_filled_for_one_container_alone():
+    """The one that all others wait for: the engine fails where it copies an image's files for two at once."""
+    plain = {
+        name for name, service in services().items() if any(":/models" in str(volume) for volume in service["volumes"])
+    }
+    assert plain == {"credentials"}
+    for name in APP:
+        (models,) = (volume for volume in services()[name]["volumes"] if "/models" in str(volume))
+        assert models["source"] == "models"
+        assert models["volume"] == {"nocopy": True}
+
+
 def test_no_password_is_written_down():
     """They are made at the first start; nothing else in the file looks like one."""
     text = COMPOSE.read_text()
