@@ -1,7 +1,8 @@
-// Run at every start: make the one-node replica set where there is none, and wait until it takes writes.
-const password = require("fs").readFileSync("/run/credentials/mongo_root_password", "utf8").trim();
+// Run at every start: make the one-node replica set where there is none, wait until it takes writes, and see to the user
+// of API and workers. The image would make that one only in a database that is new, and a first start can be cut short.
+const read = (name) => require("fs").readFileSync(`/run/credentials/${name}`, "utf8").trim();
 const admin = db.getSiblingDB("admin");
-admin.auth("root", password);
+admin.auth("root", read("mongo_root_password"));
 try {
   rs.status();
 } catch (error) {
@@ -12,3 +13,8 @@ for (let tries = 0; !admin.hello().isWritablePrimary; tries++) {
   if (tries === 120) throw new Error("no primary after a minute");
   sleep(500);
 }
+// With rights on their database alone.
+const app = db.getSiblingDB("parascribe");
+const user = { pwd: read("mongo_password"), roles: [{ role: "readWrite", db: "parascribe" }] };
+if (app.getUser("parascribe")) app.updateUser("parascribe", user);
+else app.createUser({ user: "parascribe", ...user });

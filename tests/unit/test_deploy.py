@@ -112,6 +112,14 @@ def test_what_lasts_tells_its_health_and_is_started_again(name):
         assert condition == ("service_healthy" if other in LASTING else "service_completed_successfully")
 
 
+def test_the_user_of_the_database_is_seen_to_at_every_start():
+    """What the image runs in a new database is run only there: a first start that is cut short would leave none."""
+    assert "initdb.d" not in COMPOSE.read_text()
+    assert "./deploy/compose/mongo-replica-set.js:/replica-set.js:ro" in services()["replica-set"]["volumes"]
+    script = (ROOT / "deploy/compose/mongo-replica-set.js").read_text()
+    assert {"createUser", "updateUser"} <= set(re.findall(r"\w+", script))
+
+
 def test_what_runs_once_is_waited_for():
     """By something that lasts: else `docker compose up --wait` takes its end for a failure."""
     needed = {other for name in LASTING for other in services()[name]["depends_on"]}
