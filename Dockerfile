@@ -33,6 +33,10 @@ RUN mkdir -p /models && if [ "${WITH_MODELS}" = 1 ]; then \
     && /opt/venv/bin/pip uninstall --yes pip
 # Nothing may be compiled later, since nothing is written. Some packages carry templates that are no Python: their business.
 RUN python -m compileall -q -j 0 /opt/venv || true
+COPY cmd /app/cmd
+COPY deploy/docker/health.py deploy/compose/credentials.py /app/
+# A copy has the modes of the clone, and a umask may have kept everybody else out of that.
+RUN chmod -R a+rX /app
 
 # --- what runs
 FROM ${PYTHON_IMAGE} AS runtime
@@ -58,8 +62,7 @@ RUN groupadd --gid 10001 parascribe \
     && install -d -o 10001 -g 10001 /data
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build --chown=10001:10001 /models /models
-COPY cmd /app/cmd
-COPY deploy/docker/health.py deploy/compose/credentials.py /app/
+COPY --from=build /app /app
 WORKDIR /app
 USER 10001:10001
 VOLUME ["/data"]

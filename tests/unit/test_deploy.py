@@ -220,6 +220,15 @@ def test_the_image_is_pinned_and_runs_as_nobody():
     assert all("--require-hashes" in line or "--no-index" in line for line in installs)
 
 
+def test_the_image_can_be_read_whatever_the_modes_of_the_clone():
+    """A copy keeps them, and the user is none that owns it: so only stages that build copy from the clone."""
+    build, *rest = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+    assert build.rindex("chmod -R a+rX /app") > build.rindex("COPY ")
+    running = [stage for stage in rest if not stage.startswith("build ")]
+    assert not re.findall(r"^COPY (?!--from)", "".join(running), re.MULTILINE)
+    assert "COPY --from=build /app /app" in running[0]
+
+
 def test_what_is_copied_into_the_image_is_sent_to_it():
     """Each source exists, and .dockerignore lets it through."""
     text = (ROOT / "Dockerfile").read_text()
