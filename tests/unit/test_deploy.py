@@ -79,6 +79,15 @@ def test_what_env_may_change_is_a_setting():
     assert "$" not in USED.sub("", text).replace("$$", "").replace("${…}", "")
 
 
+@pytest.mark.parametrize(("name", "folders"), [("api", ["api"]), ("worker", ["worker", "core"])])
+def test_what_env_may_change_reaches_who_reads_it(name, folders):
+    """Given to the other process alone it would do nothing."""
+    sources = [path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    read = set(re.findall(r"\bsettings\.(\w+)", "".join(sources)))
+    changed = {found[1].lower() for found in USED.finditer(COMPOSE.read_text())}
+    assert read & changed <= {key.lower() for key in services()[name]["environment"]}
+
+
 @pytest.mark.parametrize("name", APP)
 def test_there_is_time_to_stop_in(name):
     """The grace, then 5 s to settle and to say good-bye; after it the process would be killed."""
