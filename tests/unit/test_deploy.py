@@ -129,6 +129,12 @@ def test_the_user_of_the_database_is_seen_to_at_every_start():
     assert {"createUser", "updateUser"} <= set(re.findall(r"\w+", script))
 
 
+def test_health_is_asked_for_what_it_is():
+    """A full backlog keeps no start from being one: the API only has to live, and a worker to be able to work."""
+    assert services()["api"]["healthcheck"]["test"][-1] == "livez"
+    assert services()["worker"]["healthcheck"]["test"][-1] == "readyz"
+
+
 def test_what_runs_once_is_waited_for():
     """By something that lasts: else `docker compose up --wait` takes its end for a failure."""
     needed = {other for name in LASTING for other in services()[name]["depends_on"]}
