@@ -17,7 +17,7 @@ COMPOSE = ROOT / "docker-compose.yml"
 PINNED = re.compile(r".+:\d+\.\d+\.\d+(-[\w.-]+)?")
 USED = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 APP = ("api", "worker")
-NO_SETTINGS = {"WITH_MODELS", "WORKER_MEMORY"}  # of the image, and of the container
+NO_SETTINGS = {"WITH_MODELS", "WORKERS", "WORKER_MEMORY"}  # of the image, and of the containers
 
 
 def filled(value):
@@ -142,8 +142,9 @@ def test_what_runs_once_is_waited_for():
 
 
 def test_workers_can_be_many():
-    """Nothing that only one container can have: a name, a port of the host."""
+    """Nothing that only one container can have: a name, a port of the host. Their number is kept in .env."""
     assert not {"container_name", "ports", "hostname"} & services()["worker"].keys()
+    assert yaml.safe_load(COMPOSE.read_text())["services"]["worker"]["deploy"]["replicas"] == "${WORKERS:-1}"
 
 
 def test_the_volume_of_models_is_filled_for_one_container_alone():
