@@ -32,8 +32,19 @@ def pod(name: str) -> dict:
     return of_kind("Deployment")[name]["spec"]["template"]["spec"]
 
 
+def kustomization(folder: Path) -> dict:
+    """What puts a folder together."""
+    return yaml.safe_load((folder / "kustomization.yaml").read_text())
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """What is no secret."""
+    lines = (folder / "settings.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
 DEPLOYMENTS = list(of_kind("Deployment"))
-SHARED = of_kind("ConfigMap")["parascribe"]["data"]
+SHARED = settings(BASE)
 
 
 def environment(name: str) -> dict[str, str]:
@@ -45,16 +56,17 @@ def environment(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=lambda folder: folder.name)
 def test_every_file_is_named_in_the_kustomization(folder):
     """One that is forgotten would do nothing."""
-    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    named = {*kustomization["resources"], *(patch["path"] for patch in kustomization.get("patches", []))}
-    assert {path.name for path in folder.glob("*.yaml")} - {"kustomization.yaml"} == named - {"../../base"}
+    parts = kustomization(folder)
+    named = {*parts["resources"], *(patch["path"] for patch in parts.get("patches", []))}
+    named |= {path for made in parts["configMapGenerator"] for path in made["envs"]}
+    assert {path.name for path in folder.iterdir()} - {"kustomization.yaml"} == named - {"../../base"}
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_image_has_a_full_version(name):
     """Set in one place for both."""
     (container,) = pod(name)["containers"]
-    (image,) = yaml.safe_load((BASE / "kustomization.yaml").read_text())["images"]
+    (image,) = kustomization(BASE)["images"]
     assert container["image"] == image["name"]
     assert image["newTag"].count(".") == 2
 
@@ -68,6 +80,16 @@ def test_the_environment_holds_settings_that_work(name, monkeypatch):
     for key, value in given.items():
         monkeypatch.setenv(key, value)
     assert Settings(_env_file=None).storage_url == "s3://parascribe"
+    assert {key.lower() for key in settings(OVERLAY)} <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=lambda folder: folder.name)
+def test_changed_settings_replace_the_pods(folder):
+    """By the hash in the name of a map that kustomize makes; one that keeps its name is read at the next start only."""
+    assert "ConfigMap" not in {document["kind"] for document in documents(folder)}
+    (made,) = kustomization(folder)["configMapGenerator"]
+    assert made["name"] == "parascribe"
+    assert not {"options", "generatorOptions"} & {*made, *kustomization(folder)}
 
 
 def test_no_secret_is_in_the_repository():
@@ -144,6 +166,14 @@ def test_workers_are_counted_by_the_queues_that_there_are():
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl; what it would check by reading is above")
 @pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=lambda folder: folder.name)
 def test_kustomize_builds_it(folder):
-    """Patches find what they patch."""
+    """Patches find what they patch, and pods the settings, by the name with the hash."""
     done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    built = list(yaml.safe_load_all(done.stdout))
+    (shared,) = (document for document in built if document["kind"] == "ConfigMap")
+    assert shared["metadata"]["name"].startswith("parascribe-")
+    assert shared["data"] == SHARED | settings(folder)
+    pods = [document["spec"]["template"]["spec"] for document in built if document["kind"] == "Deployment"]
+    assert len(pods) == len(DEPLOYMENTS)
+    for spec in pods:
+        assert {"configMapRef": {"name": shared["metadata"]["name"]}} in spec["containers"][0]["envFrom"]
