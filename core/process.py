@@ -25,7 +25,7 @@ EXIT_HUNG = 70  # EX_SOFTWARE: an engine hung; starting again helps
 EXIT_CONFIG = 78  # EX_CONFIG: started again with the same settings it would fail again
 ENDING = (signal.SIGTERM, signal.SIGINT)
 LEAVING_SECONDS = 4.7  # after the grace, to give back and to close; then the process ends whatever still runs
-CLOSING_SECONDS = 2.0  # of these, for connections to be closed once all that matters is done
+CLOSING_SECONDS = 0.9  # for connections to be closed once all that matters is done
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.5, 10.0
 
 
@@ -71,6 +71,8 @@ async def _run(body: Body, settings: Settings) -> None:
         if resources is not None:
             await body(settings, resources, stop)
         asyncio.get_running_loop().call_later(CLOSING_SECONDS, _end_well)  # what is to be closed must not hold us up
+        if stop.is_set():  # all was done in time, so the last moment of that is no end any more
+            _end_at_last(2 * CLOSING_SECONDS)
 
 
 def settle() -> None:
