@@ -16,6 +16,7 @@ def _blank_is_none(value: object) -> object:
 
 
 USUAL_BATCH = 8  # chunks
+USUAL_REGION = "us-east-1"
 
 Auto = Literal["auto"]
 OptionalStr = Annotated[str | None, BeforeValidator(_blank_is_none)]
@@ -23,6 +24,7 @@ Guard = Literal["fence", "confirms", "sweeper", "watchdog"]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
 OptionalPort = Annotated[Annotated[int, Field(ge=0, le=65535)] | None, BeforeValidator(_blank_is_none)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+Region = Annotated[str, BeforeValidator(lambda region: region or USUAL_REGION)]
 
 
 class Settings(BaseSettings):
@@ -114,7 +116,7 @@ class Settings(BaseSettings):
     aws_endpoint_url: OptionalStr = Field(
         default=None, description="S3-compatible server, e.g. http://minio:9000; empty: Amazon's own."
     )
-    aws_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    aws_region: Region = Field(default=USUAL_REGION, description="Region of the bucket.")
     aws_access_key_id: OptionalStr = Field(
         default=None, description="Key for S3; empty: what the machine's role or environment gives."
     )

@@ -1,11 +1,12 @@
 """An S3 server of its own for a test run, and what only its own interface shows: uploads that nobody completed."""
 
+import asyncio
 import contextlib
 import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -97,6 +98,24 @@ def running_s3() -> Iterator[S3Server]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextlib.asynccontextmanager
+async def answering(answer: Callable[[str], Awaitable[tuple[str, bytes]]]) -> AsyncIterator[str]:
+    """The address of a server that gives for each request line a status and a body, and an ETag with every answer."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+        await reader.readexactly(int(length[1]) if length else 0)
+        status, body = await answer(head.partition("\r\n")[0])
+        fields = f"ETag: 1\r\nContent-Length: {len(body)}\r\nConnection: close"
+        writer.write(f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 def _wait(url: str, seconds: float = 60) -> None:

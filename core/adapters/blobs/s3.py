@@ -1,5 +1,6 @@
 """``s3://bucket/folder``: from settings to a client whose every request ends in time."""
 
+import os
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ def s3_blobs(url: ParseResult, settings: Settings, *, deadline_seconds: float = 
     bucket, folder = url.netloc, url.path.strip("/")
     _check(url, bucket, folder)
     endpoint = _endpoint(settings)
+    _forget_blanks()
     store = S3Store(
         bucket,
         prefix=folder or None,
@@ -61,6 +63,16 @@ def _endpoint(settings: Settings) -> str | None:
             f"AWS_ENDPOINT_URL {endpoint!r} is not an address like http://minio:9000.", code="invalid_settings"
         )
     return endpoint.rstrip("/")
+
+
+def _forget_blanks() -> None:
+    """Empty is as good as not set, here as in the settings: a compose file cannot leave a variable out.
+
+    obstore reads this process's environment by itself. There an empty address makes it panic, and with an empty key it
+    signs instead of asking for that of the machine's role. No configuration takes a variable back: it has to go.
+    """
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]
 
 
 def _config(settings: Settings, endpoint: str | None, bucket: str) -> "S3Config":

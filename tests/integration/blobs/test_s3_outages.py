@@ -15,6 +15,7 @@ from core.adapters.blobs.s3 import s3_blobs
 from core.config import Settings
 from core.errors import StorageFullError, TransientError
 from tests.contracts.blob_contract import MEGABYTE, keys
+from tests.support.s3 import answering
 
 AWAY_SECONDS = 12.0  # the promise is 10; the rest is for a machine that has other work
 
@@ -158,20 +159,9 @@ async def test_an_object_completed_while_its_writer_is_cancelled_is_removed():
 
 @contextlib.asynccontextmanager
 async def serving(answer):
-    """Settings for a server that gives for each request line a status and a body, and an ETag with every answer."""
-
-    async def handle(reader, writer):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
-        await reader.readexactly(int(length[1]) if length else 0)
-        status, body = await answer(head.partition("\r\n")[0])
-        fields = f"ETag: 1\r\nContent-Length: {len(body)}\r\nConnection: close"
-        writer.write(f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n".encode() + body)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        yield at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    """Settings for such a server: see :func:`answering`."""
+    async with answering(answer) as url:
+        yield at(url)
 
 
 def _unchecked(settings, deadline_seconds=10.0):
