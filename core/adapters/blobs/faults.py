@@ -14,6 +14,7 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "XMinioBucketQuotaExceeded"})
 _KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"})
 _REGION = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
+_PANIC = "RustPanic"  # of pyo3_async_runtimes, which is no module that could be imported: known by its name alone
 _MESSAGE_CHARACTERS = 300
 
 
@@ -53,6 +54,13 @@ async def translated(place: Place) -> AsyncIterator[None]:
         ) from error
     except (OSError, BaseError, ValueError) as error:
         raise _told(error, place) from error
+    except Exception as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise TransientError(
+            f"{place.name} failed: the driver broke off, and says why on standard error. Check AWS_ENDPOINT_URL.",
+            code="storage_unavailable",
+        ) from error
 
 
 def _told(error: Exception, place: Place) -> ParascribeError:

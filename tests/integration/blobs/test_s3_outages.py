@@ -17,6 +17,7 @@ from core.errors import StorageFullError, TransientError
 from tests.contracts.blob_contract import MEGABYTE, keys
 from tests.support.s3 import answering
 
+UNUSABLE = "http://127.0.0.1:99999"  # no such port
 AWAY_SECONDS = 12.0  # the promise is 10; the rest is for a machine that has other work
 
 
@@ -24,6 +25,13 @@ async def consume(blobs, path):
     """What reads a blob as a file."""
     async with blobs.local_file("uploads/a", path):
         pass
+
+
+async def stream(blobs, path):
+    """What writes one in parts."""
+    async with blobs.writer("uploads/a") as writer:
+        for _ in range(7):
+            await writer.write(b"x" * MEGABYTE)
 
 
 OPERATIONS = {
@@ -69,6 +77,21 @@ async def test_a_store_that_is_away_is_told_in_time(nowhere, tmp_path, operation
     with pytest.raises(TransientError) as told:
         await OPERATIONS[operation](blobs, tmp_path)
     assert time.monotonic() - started < AWAY_SECONDS
+    assert told.value.code == "storage_unavailable"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_start_is_not_ended_by_a_driver_that_panics():
+    """Over an address that it cannot use: a trace that comes again at every start tells nobody what to change."""
+    assert isinstance(await open_blobs(at(UNUSABLE)), ObjectBlobs)
+
+
+@pytest.mark.parametrize("operation", [*OPERATIONS, "stream"])
+async def test_a_driver_that_panics_is_told_like_any_failure(tmp_path, operation):
+    """By every operation, as an error that is tried again."""
+    blobs = _unchecked(at(UNUSABLE))
+    with pytest.raises(TransientError, match=r"The bucket .* failed: the driver broke off.*AWS_ENDPOINT_URL") as told:
+        await {**OPERATIONS, "stream": stream}[operation](blobs, tmp_path)
     assert told.value.code == "storage_unavailable"
     assert list(tmp_path.iterdir()) == []
 
