@@ -1,18 +1,27 @@
 """The manifests for Kubernetes: what they promise is read from them, without a cluster."""
 
+import math
+import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from core.adapters.mongo.workers import WorkerInfo
 from core.adapters.rabbitmq.topology import Topology
 from core.config import Settings
+from core.flow.credits import Credits
 from core.ports import Queue
+from worker.batch_memory import usual_batch
+from worker.shares import in_hand
 
 BASE = Path(__file__).parents[2] / "deploy" / "kubernetes" / "base"
 OVERLAY = BASE.parent / "overlays" / "example"
+SCALE_OUT = BASE.parents[2] / "docs" / "how-to" / "scale-out.md"
 SECRET = {"MONGO_URL", "RABBITMQ_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
@@ -45,12 +54,70 @@ def settings(folder: Path) -> dict[str, str]:
 
 DEPLOYMENTS = list(of_kind("Deployment"))
 SHARED = settings(BASE)
+CHUNKS = Topology(prefix=SHARED["RABBITMQ_PREFIX"]).queue(Queue.CHUNKS)
 
 
 def environment(name: str) -> dict[str, str]:
     """Without what the Secret adds."""
     (container,) = pod(name)["containers"]
     return {**SHARED, **{pair["name"]: pair["value"] for pair in container["env"]}}
+
+
+def of_worker(kind: str, folder: Path) -> dict:
+    """What the base says of it, or what an overlay changes."""
+    (found,) = (
+        document
+        for document in documents(folder)
+        if (document["kind"], document["metadata"]["name"]) == (kind, "parascribe-worker")
+    )
+    return found["spec"]
+
+
+def values(scaling: dict) -> dict[str, int]:
+    """How many messages each worker is to have waiting, by queue."""
+    return {trigger["metadata"]["queueName"]: int(trigger["metadata"]["value"]) for trigger in scaling["triggers"]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Chunks for each worker of a fleet whose workers are alike."""
+
+    slots: int
+    batch: int
+    announced: int  # of each long file
+    taken: int  # of all of them
+
+    def waiting(self, files: int) -> int:
+        """What is left in the queue."""
+        return max(0, files * self.announced - self.taken)
+
+
+def size(folder: Path) -> tuple[int, int]:
+    """Slots and batch of a worker, as it reads them."""
+    (container,) = of_worker("Deployment", folder)["template"]["spec"]["containers"]
+    given = {**environment("parascribe-worker"), **{pair["name"]: pair["value"] for pair in container["env"]}}
+    names = ("max_parallel_workers", "batch_size")
+    settings = Settings(_env_file=None, **{name: given[name.upper()] for name in names})
+    return settings.slots, usual_batch(settings).most
+
+
+async def figures(slots: int, batch: int) -> Figures:
+    """By the code that announces and that takes in."""
+
+    async def workers():
+        return [WorkerInfo(id="a", slots=slots, batch=batch, beats=0)]
+
+    fleet = SimpleNamespace(tasks=None, chunks=None, broker=None, workers=SimpleNamespace(all=workers))
+    announced = await Credits(fleet).limit(SimpleNamespace(max_parallel_workers=None))
+    return Figures(slots=slots, batch=batch, announced=announced, taken=in_hand(slots, batch))
+
+
+def fleets(workers: int, factor: float, most: int) -> list[int]:
+    """How many workers there are, step by step, where so many times as many are asked for, until nothing changes."""
+    steps = [workers]
+    while (asked := min(most, math.ceil(steps[-1] * factor))) != steps[-1]:
+        steps.append(asked)
+    return steps
 
 
 @pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=lambda folder: folder.name)
@@ -151,16 +218,53 @@ def test_a_drain_leaves_some_at_work(name):
 
 
 def test_workers_are_counted_by_the_queues_that_there_are():
-    """The names are those of the broker's topology; and one long file leaves enough waiting to make the fleet grow."""
+    """The names are those of the broker's topology."""
     scaling = of_kind("ScaledObject")["parascribe-worker"]["spec"]
-    triggers = {trigger["metadata"]["queueName"]: int(trigger["metadata"]["value"]) for trigger in scaling["triggers"]}
     topology = Topology(prefix=SHARED["RABBITMQ_PREFIX"])
-    assert set(triggers) == {topology.queue(queue) for queue in Queue}
-    asked = environment("parascribe-worker")
-    slots, batch = int(asked["MAX_PARALLEL_WORKERS"]), int(asked["BATCH_SIZE"])
-    assert triggers[topology.queue(Queue.CHUNKS)] < (slots - 1) * batch
+    assert set(values(scaling)) == {topology.queue(queue) for queue in Queue}
     assert scaling["scaleTargetRef"]["name"] in DEPLOYMENTS
     assert "replicas" not in of_kind("Deployment")["parascribe-worker"]["spec"]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("batch", [1, 2, 4, 6, 8, 10, 16, 64])
+async def test_places_are_more_than_waits_of_one_long_file_and_less_than_of_two(slots, batch):
+    """So that is the value for whatever workers; the autoscaler overlooks a tenth."""
+    known = await figures(slots, batch)
+    assert known.waiting(1) < slots * batch
+    assert known.waiting(2) > slots * batch * 1.1
+
+
+@pytest.mark.parametrize("folder", [BASE, OVERLAY], ids=lambda folder: folder.name)
+async def test_what_is_written_of_scaling_is_what_the_code_makes_of_it(folder):
+    """The value, the comment beside it and the row of the document: by what is announced and what is taken in."""
+    scaling, known = of_worker("ScaledObject", folder), await figures(*size(folder))
+    value, most = values(scaling)[CHUNKS], scaling["maxReplicaCount"]
+    one, two = known.waiting(1), known.waiting(2)
+    assert value == known.slots * known.batch
+    comment = " ".join(re.findall(r"^# (.*)", (folder / "scaling.yaml").read_text(), re.MULTILINE))
+    taken = f"a worker takes in {known.taken} of {known.announced}"
+    assert f"{known.slots} slots and batches of {known.batch} {taken}. So" in comment
+    assert f"So {one} chunks a worker wait of one long file, and {two} of two" in comment
+    steps = " → ".join(map(str, fleets(1, two / value, most)))
+    least = fleets(most, one / value, most)[-1]
+    row = (f"`{folder.name}`", known.slots, known.batch, known.announced, known.taken, one, two, value, steps, least)
+    assert f"| {' | '.join(map(str, row))} |" in SCALE_OUT.read_text()
+
+
+def test_the_overlay_counts_the_same_queues():
+    """Its patch replaces the list as a whole; all but the number for chunks is that of the base."""
+    own, base = of_worker("ScaledObject", OVERLAY)["triggers"], of_worker("ScaledObject", BASE)["triggers"]
+    for mine, usual in zip(own, base, strict=True):
+        changed = {"value": mine["metadata"]["value"]} if usual["metadata"]["queueName"] == CHUNKS else {}
+        assert mine == {**usual, "metadata": {**usual["metadata"], **changed}}
+
+
+def test_what_a_worker_that_leaves_gives_back_is_waited_for():
+    """It is more than is meant to wait, until it is worked off: the looks of a minute have to find it."""
+    scaling = of_worker("ScaledObject", BASE)
+    behavior = scaling["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] >= 60
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl; what it would check by reading is above")
