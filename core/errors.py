@@ -98,7 +98,7 @@ class EngineCancelledError(ParascribeError):
 
 
 class DecoderUnavailableError(TransientError):
-    """No decoder could be started, or it died before it had a file."""
+    """No decoder could be started, or one was ended by something else than its file."""
 
     code = "decoder_unavailable"
 

@@ -3,6 +3,9 @@
 Codes of the :class:`AudioError` that opening or reading raises: ``audio_unreadable``, ``no_audio_stream``,
 ``audio_too_long``, ``sample_rate_out_of_range``, ``too_many_channels``, ``codec_not_allowed``, ``format_not_allowed``,
 ``decompression_bomb``, ``decoder_timeout``, ``decoder_crashed``.
+
+What is not the file's doing is a ``TransientError``: ``storage_unavailable`` where it could not be read, and
+``DecoderUnavailableError`` where the child was ended by somebody else, or by a fault of its own.
 """
 
 import asyncio
@@ -16,9 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES
-from core.errors import AudioError
+from core.errors import AudioError, DecoderUnavailableError, ParascribeError, TransientError
 from core.models import SAMPLE_RATE, Pcm
 
+# What a fault in native code ends with, libav's own checks, and the sandbox.
+_CRASHES = frozenset(
+    {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
+)
 PATIENCE_TICKS = 10  # equal parts of the wait for a sound; a pause of this process or machine uses up one of them
 
 
@@ -118,9 +125,8 @@ class Decoder:
             raise AudioError(message, code="decoder_timeout") from None
         except asyncio.IncompleteReadError:
             raise await self._obituary() from None
-        if kind == b"X":
-            refusal = json.loads(body)
-            raise AudioError(refusal["message"], code=refusal["code"])
+        if kind in {b"X", b"S"}:
+            raise _told(kind, json.loads(body))
         return kind, body
 
     async def _read_frame(self) -> tuple[bytes, bytes]:
@@ -142,15 +148,16 @@ class Decoder:
                     return await self._process.stdout.readexactly(count)
         raise TimeoutError
 
-    async def _obituary(self) -> AudioError:
+    async def _obituary(self) -> ParascribeError:
         status = await self._process.wait()
         if status == -signal.SIGXCPU:
             message = "Decoding this file takes more processor time than is allowed; convert it to FLAC or WAV first."
             return AudioError(message, code="decoder_timeout")
+        if -status in _CRASHES:
+            message = f"The decoder died on this file (signal {-status}); the file is damaged or hostile."
+            return AudioError(message, code="decoder_crashed")
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        return AudioError(
-            f"The decoder died on this file ({how}); the file is damaged or hostile.", code="decoder_crashed"
-        )
+        return DecoderUnavailableError(f"The decoder was ended while it read this file ({how}). Does memory suffice?")
 
     async def close(self) -> None:
         """Kill the child, if it lives, and reap it."""
@@ -160,6 +167,12 @@ class Decoder:
         while await self._process.stdout.read(65_536):  # a pipe that nobody empties is never closed
             pass
         await self._process.wait()
+
+
+def _told(kind: bytes, fields: dict[str, str]) -> ParascribeError:
+    if kind == b"S":
+        return TransientError(f"The upload could not be read: {fields['message']}", code="storage_unavailable")
+    return AudioError(fields["message"], code=fields["code"])
 
 
 class _Gathered:

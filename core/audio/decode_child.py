@@ -10,6 +10,7 @@ import fcntl
 import io
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -25,6 +26,7 @@ from core.audio import sandbox
 from core.audio.formats import CODECS, CONTAINERS, MAX_STREAMS
 from core.audio.limits import RefusedError, check_declared, check_shape, too_long
 from core.audio.resample import Resampler
+from core.audio.source import Source, UnreadError
 from core.audio.timeline import Timeline
 from core.audio.wave_header import wave_options
 from core.audio.wire import FRAME_HEADER, PCM_BYTES, PIPE_BYTES, REQUEST_BYTES, Request
@@ -43,7 +45,8 @@ class _Report:
 
 
 def main() -> None:
-    """Answer one request and exit. Every end that is not a crash is told in an ``E`` or ``X`` frame."""
+    """Answer one request and exit. Every end that is not a crash is told in an ``E``, ``X`` or ``S`` frame."""
+    _leave_signals_to_the_parent()
     sink = io.FileIO(1, "w", closefd=False)
     _widen(sink.fileno())
     _warm_up(int(sys.argv[-1]))
@@ -51,18 +54,25 @@ def main() -> None:
     request = _wait_for_a_file()
     if request is None:
         return
-    source = io.FileIO(0, closefd=False)
-    size = source.seek(0, io.SEEK_END)
-    source.seek(0)
+    source = Source(io.FileIO(0, closefd=False), request.name)
     layers = _shut_in(request)
     _send(sink, b"T", b"")
     try:
-        _answer(request, source, size, sink, layers)
+        _answer(request, source, sink, layers)
     except RefusedError as refusal:
         _send_json(sink, b"X", {"code": refusal.args[0], "message": refusal.args[1]})
+    except UnreadError as error:
+        _send_json(sink, b"S", {"message": str(error)})
     except MemoryError:
         message = "Decoding this file needs more memory than is allowed; convert it to FLAC or WAV first."
         _send_json(sink, b"X", {"code": "audio_unreadable", "message": message})
+
+
+def _leave_signals_to_the_parent() -> None:
+    """Ctrl-C and the end of a service go to all processes of the worker: it decides when we are done, and kills us."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # ignored, SIGKILL would follow, as if from somebody else
 
 
 def _widen(pipe: int) -> None:
@@ -103,8 +113,8 @@ def _shut_in(request: Request) -> list[str]:
     )
 
 
-def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, layers: list[str]) -> None:
-    report = _Report()
+def _answer(request: Request, source: Source, sink: io.FileIO, layers: list[str]) -> None:
+    report, size = _Report(), source.size()
     with _open(source, request) as container:
         stream = _audio_stream(container, check_codec="codecs" in request.lists)
         declared = _declared_seconds(container, stream, size)
@@ -120,12 +130,11 @@ def _answer(request: Request, source: io.FileIO, size: int, sink: io.FileIO, lay
     _send_json(sink, b"E", ending)
 
 
-def _open(source: io.FileIO, request: Request) -> Any:
-    file = _Named(source, request.name)
+def _open(source: Source, request: Request) -> Any:
     options = _options(request.lists) | wave_options(source)
     io_open = _refuse_nested if "nested" in request.lists else None
     try:
-        return av.open(file, "r", options=options, io_open=io_open, buffer_size=65_536, metadata_errors="replace")
+        return av.open(source, "r", options=options, io_open=io_open, buffer_size=65_536, metadata_errors="replace")
     except av.error.FFmpegError as error:
         if error.errno == errno.EINVAL:
             raise RefusedError(
@@ -135,14 +144,6 @@ def _open(source: io.FileIO, request: Request) -> Any:
         raise RefusedError(
             "audio_unreadable", "The file is not audio or video that can be read, or it is damaged at its start."
         ) from error
-
-
-class _Named:
-    """The file under a name of our choice: libav looks at it, and the descriptor's number means nothing."""
-
-    def __init__(self, file: BinaryIO | io.FileIO, name: str) -> None:
-        self.name = name
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
 def _options(lists: Sequence[str]) -> dict[str, str]:

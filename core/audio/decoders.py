@@ -37,7 +37,7 @@ class _Child:
     async def take(self, file: int, stall_seconds: float, request: Request) -> Decoder:
         """Give it the file, and wait until that is open.
 
-        Raises ``AudioError`` for what the file does to it, ``DecoderUnavailableError`` for what happens before.
+        Raises ``AudioError`` for what the file does to it, ``TransientError`` for what others do.
         """
         decoder = Decoder(self.process, stall_seconds)
         try:
@@ -54,9 +54,9 @@ class _Child:
         """Wait until it is one step further. Raises ``DecoderUnavailableError``."""
         try:
             await Decoder(self.process, STEP_SECONDS).signal()
-        except AudioError as error:
+        except (AudioError, DecoderUnavailableError) as error:
             status = self.process.returncode
-            how = f"it ended with status {status}" if error.code == "decoder_crashed" else "it does not answer"
+            how = "it does not answer" if status is None else f"it ended with status {status}"
             message = f"No decoder could be made ready ({how}). Look at this machine's limits on processes and memory."
             raise DecoderUnavailableError(message) from error
 
@@ -88,8 +88,8 @@ class Decoders:
     async def open(self, path: Path, limits: DecodeLimits, **for_tests: Any) -> AsyncIterator[Decoder]:
         """Start decoding ``path``; leaving the block ends the child at once.
 
-        Raises ``AudioError``: see :mod:`core.audio.decode`; ``OSError`` or ``DecoderUnavailableError`` where no child
-        can be made ready, which says nothing about the file.
+        Raises ``AudioError`` or ``TransientError``: see :mod:`core.audio.decode`; ``OSError`` or
+        ``DecoderUnavailableError`` where no child can be made ready, which says nothing about the file.
         """
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:

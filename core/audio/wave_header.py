@@ -1,7 +1,6 @@
 """How libav is to read a WAV file, by the first bytes of it. Runs in the decoder's child."""
 
-import io
-
+from core.audio.source import Source
 from core.audio.wire import PCM_BYTES
 
 _HEADS, _FORM = (b"RIFF", b"RF64"), b"WAVE"  # the first four bytes of a WAV file, and those from the eighth on
@@ -11,7 +10,7 @@ _PACKET_BYTES, _PLAIN_PACKET_BYTES = 16_384, PCM_BYTES
 _PLAIN = {1, 3, 6, 7}  # PCM, floating point, A-law and mu-law, as the header's format tag says
 
 
-def wave_options(source: io.FileIO) -> dict[str, str]:
+def wave_options(source: Source) -> dict[str, str]:
     """Options for libav; none where it is another file. Leaves the file at its beginning."""
     head = source.read(22)
     source.seek(0)

@@ -5,7 +5,7 @@ The child starts with the rate of its output as argument and a socket as descrip
 length (uint32, little endian) and a body. First ``R`` (it is ready for a file; empty); when it has one, ``T`` (it is
 shut in, and has read nothing of the file yet; empty) and ``I`` (the file's description, JSON), then any number of ``P``
 (native-endian int16 samples, at most ``PCM_BYTES``), then ``E`` (the report, JSON); or after ``T`` at any point ``X``
-(code and message, JSON).
+(what is wrong with the file: code and message, JSON) or ``S`` (the storage failed while it was read: message, JSON).
 """
 
 import struct

@@ -72,11 +72,12 @@ async def test_cancelling_ends_the_child(tmp_path: Path) -> None:
     assert not psutil.pid_exists(pid)
 
 
-async def test_a_crash_of_the_child_is_an_error_with_a_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE])
+async def test_a_crash_of_the_child_is_an_error_with_a_code(tmp_path: Path, number: signal.Signals) -> None:
     """A signal, as a fault in native code sends it."""
     async with open_decoder(write_wav(tmp_path / "x.wav", noise(120)), LIMITS) as decoder:
-        os.kill(decoder.pid, signal.SIGSEGV)
-        with pytest.raises(AudioError, match="signal 11") as caught:
+        os.kill(decoder.pid, number)
+        with pytest.raises(AudioError, match=f"signal {number.value}") as caught:
             async for _ in decoder.blocks(SAMPLE_RATE):
                 pass
     assert caught.value.code == "decoder_crashed"

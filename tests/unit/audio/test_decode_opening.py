@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.audio.decode_child import _open
+from core.audio.source import Source
 from core.audio.wire import Request
 
 SAMPLES = 2_000_000
@@ -49,7 +50,7 @@ def test_of_a_wav_file_little_more_than_its_header_is_read(tmp_path: Path, form:
     """It says all there is to know. libav would read megabytes to be sure, while the slots wait for work."""
     path = tmp_path / "noise.wav"
     path.write_bytes(wave(form, bits))
-    with Counting(path) as source, _open(source, REQUEST) as container:
+    with Counting(path) as source, _open(Source(source, ""), REQUEST) as container:
         assert container.streams.audio[0].codec_context.sample_rate == 16_000
         assert source.count < 400_000  # a packet of 7.5 s, and some
         assert sum(frame.samples for frame in container.decode(audio=0)) == SAMPLES

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.audio.decode_child import _open, _pcm, _Report
+from core.audio.source import Source
 from core.audio.wave_header import wave_options
 from core.audio.wire import PCM_BYTES, Request
 
@@ -43,7 +44,7 @@ def test_only_what_is_not_compressed_is_read_in_large_packets(tmp_path: Path, da
     path = tmp_path / "file"
     path.write_bytes(data)
     with io.FileIO(path) as source:
-        assert wave_options(source).get("max_size") == (None if size is None else str(size))
+        assert wave_options(Source(source, "")).get("max_size") == (None if size is None else str(size))
         assert source.tell() == 0
 
 
@@ -68,7 +69,7 @@ def adpcm(path: Path, seconds: int) -> None:
 def test_damage_in_a_compressed_file_costs_seconds(tmp_path: Path) -> None:
     """With the packets of plain sound it would be half a minute."""
     adpcm(tmp_path / "tone.wav", 120)
-    with io.FileIO(tmp_path / "tone.wav") as source, _open(source, REQUEST) as container:
+    with io.FileIO(tmp_path / "tone.wav") as source, _open(Source(source, ""), REQUEST) as container:
         sound = np.frombuffer(b"".join(_pcm(container, container.streams.audio[0], 16_000, _Report())), np.int16)
     silent = (np.abs(sound[: len(sound) // 1_600 * 1_600]).reshape(-1, 1_600).max(1) < 1_000).sum() / 10
     assert 0 < silent < 5
