@@ -111,4 +111,4 @@ class BlobContract:
         await blobs.put("uploads/a", b"audio")
         async with blobs.local_file("uploads/a", tmp_path / "scratch") as path:
             assert path.read_bytes() == b"audio"
-        assert [file for file in tmp_path.rglob("scratch/*") if file.is_file()] == []
+        assert [file for file in (tmp_path / "scratch").rglob("*") if file.is_file()] == []

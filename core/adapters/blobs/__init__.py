@@ -6,6 +6,7 @@ from urllib.parse import ParseResult, unquote, urlparse
 
 import structlog
 
+from core.adapters.blobs.copies import remove_dead_copies
 from core.adapters.blobs.directory import DirectoryBlobs
 from core.adapters.blobs.faults import MisplacedError
 from core.adapters.blobs.objects import ObjectBlobs
@@ -26,6 +27,7 @@ async def open_blobs(settings: Settings) -> BlobStore:
     understood, a directory that cannot be written, a bucket that does not exist, a key that it refuses. A store that
     is merely away is waited for by whoever needs it: this returns.
     """
+    await asyncio.to_thread(remove_dead_copies, settings.scratch_dir)  # of this store, or of one that was set before
     url = urlparse(settings.blobs_url)
     if url.scheme == "memory":
         return ObjectBlobs.in_memory()

@@ -1,17 +1,18 @@
 """Blobs in an object store, by obstore: S3-compatible, or memory for tests."""
 
 import asyncio
-import os
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import obstore
 from obstore.store import MemoryStore
 
-from core.adapters.blobs.faults import Place, disk_translated, translated
+from core.adapters.blobs.copies import Copy
+from core.adapters.blobs.faults import Place, translated
 from core.adapters.blobs.object_writer import ObjectWriter, Store
+from core.cancelling import on_thread
 from core.errors import BlobNotFoundError
 from core.ports import BlobInfo
 
@@ -66,13 +67,13 @@ class ObjectBlobs:
     @asynccontextmanager
     async def local_file(self, key: str, scratch: Path) -> AsyncIterator[Path]:
         """A copy in ``scratch`` that is removed afterwards."""
-        with disk_translated(f"the scratch directory {scratch}"):
-            copy = await asyncio.to_thread(_new_file, scratch)
+        copy = Copy(scratch)
         try:
+            await on_thread(copy.begin)
             await self._download(key, copy)
-            yield copy
+            yield copy.path
         finally:
-            await asyncio.to_thread(copy.unlink, missing_ok=True)
+            await asyncio.to_thread(copy.discard)
 
     async def iterate(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """Every object under a prefix; the next page is asked for when the one before has been used."""
@@ -100,21 +101,11 @@ class ObjectBlobs:
         async with translated(self._place), asyncio.timeout(self._place.deadline_seconds):
             yield
 
-    async def _download(self, key: str, target: Path) -> None:
+    async def _download(self, key: str, copy: Copy) -> None:
         """By ranges, each a request with a deadline of its own: a long file may take long, a stalled one not."""
         async with self._asking():
             size = (await obstore.head_async(self._store, key))["size"]
-        with disk_translated(f"the scratch directory {target.parent}"), target.open("wb") as file:
-            for start in range(0, size, COPY_BYTES):
-                async with translated(self._place):
-                    piece = await obstore.get_range_async(
-                        self._store, key, start=start, end=min(start + COPY_BYTES, size)
-                    )
-                await asyncio.to_thread(file.write, piece)
-
-
-def _new_file(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder)
-    os.close(handle)
-    return Path(name)
+        for start in range(0, size, COPY_BYTES):
+            async with translated(self._place):
+                piece = await obstore.get_range_async(self._store, key, start=start, end=min(start + COPY_BYTES, size))
+            await on_thread(partial(copy.append, piece))

@@ -78,7 +78,7 @@ async def test_a_store_that_is_away_is_told_in_time(nowhere, tmp_path, operation
         await OPERATIONS[operation](blobs, tmp_path)
     assert time.monotonic() - started < AWAY_SECONDS
     assert told.value.code == "storage_unavailable"
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_a_start_is_not_ended_by_a_driver_that_panics():

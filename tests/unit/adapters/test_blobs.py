@@ -3,12 +3,11 @@
 import asyncio
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from core.adapters.blobs import DirectoryBlobs, ObjectBlobs, open_blobs
+from core.adapters.blobs import DirectoryBlobs, ObjectBlobs, copies, open_blobs
 from core.config import Settings
 from core.errors import InvalidRequestError, PermanentError, StorageFullError, TransientError
 from tests.contracts.blob_contract import BlobContract, keys
@@ -53,16 +52,20 @@ async def test_a_scratch_directory_that_fails_is_told_as_one(tmp_path):
 
 
 async def test_a_full_scratch_directory_is_a_full_disk(tmp_path, monkeypatch):
-    """/dev/full stands for the copy."""
+    """/dev/full stands for the copy, which is refused when it leaves the buffer."""
     blobs = ObjectBlobs.in_memory()
     await blobs.put("uploads/a", b"audio")
-    full = tmp_path / "full"
-    full.symlink_to("/dev/full")
-    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (os.open(full, os.O_WRONLY), str(full)))
+    made = tmp_path / "made"
+
+    def full(_):
+        made.touch()
+        return made, open("/dev/full", "wb")
+
+    monkeypatch.setattr(copies, "new_part", full)
     with pytest.raises(StorageFullError):
         async with blobs.local_file("uploads/a", tmp_path):
             pass
-    assert list(tmp_path.iterdir()) == []
+    assert not made.exists()
 
 
 @pytest.mark.parametrize("key", ["../a", "a/../../b", "/etc/passwd", "a//b", "", ".parts/x", "a/./b"])
