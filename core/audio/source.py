@@ -1,5 +1,6 @@
 """The upload as libav reads it. Runs in the decoder's child."""
 
+import errno
 import io
 
 
@@ -26,10 +27,12 @@ class Source:
             raise UnreadError(str(error)) from error
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As a file does. Raises ``UnreadError``."""
+        """As a file does. Raises ``UnreadError``; ``OSError`` for an offset that no file has."""
         try:
             return self._file.seek(offset, whence)
         except OSError as error:
+            if error.errno in {errno.EINVAL, errno.EOVERFLOW}:
+                raise
             raise UnreadError(str(error)) from error
 
     def size(self) -> int:
