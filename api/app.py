@@ -7,6 +7,7 @@ from api.availability import Availability
 from api.backlog import Backlog
 from api.bodies import BodyGuard, Patience
 from api.context import Context, Ready, database_there
+from api.fields import few_fields
 from api.lanes import Lanes
 from api.one_look import OneLook
 from api.request_log import RequestLog
@@ -56,7 +57,7 @@ def create_app(
         storage=OneLook(),
     )
     for module in (uploads, tasks, results):
-        app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(database_there)])
+        app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(few_fields), Depends(database_there)])
     app.include_router(health.router)
     app.add_middleware(BodyGuard, patience=patience)
     app.add_middleware(RequestLog)  # added last, so outermost

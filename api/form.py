@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 from api.faults import FieldFault, InvalidFieldsError
+from api.fields import MAX_FIELDS
 from api.intake import FORM_SLACK_BYTES, Intake, too_large
 from api.multipart import FormReader, PartBegin, PartData
 from api.options import parse_options
 
 FILE_FIELD = "file"
-MAX_FIELDS = 20
 MAX_FIELD_BYTES = 16 * 1024
 
 

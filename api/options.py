@@ -1,6 +1,7 @@
 """The options of an upload: the same checks for form fields and for query parameters."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -62,8 +63,8 @@ def _counts(name: str, text: str) -> bool:
 
 
 def _repeated(pairs: Sequence[tuple[str, str]]) -> list[FieldFault]:
-    names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    counts = Counter(name for name, _ in pairs)
+    twice = sorted(name for name, count in counts.items() if count > 1)
     return [FieldFault(field=name[:100], message="given more than once; give it once.") for name in twice]
 
 

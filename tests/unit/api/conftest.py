@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.errors import MEDIA_TYPE
 from core.adapters.blobs import DirectoryBlobs
 from core.adapters.memory_broker import MemoryBroker
 from core.config import Settings
@@ -82,3 +83,13 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 def files_below(root: Path) -> list[Path]:
     """Every file, unfinished ones included."""
     return [path for path in root.rglob("*") if path.is_file()]
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:
+    """The body of an error, after checking that it has the one form of all errors."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == MEDIA_TYPE
+    body: dict[str, object] = response.json()
+    assert set(body) - {"errors", "reference"} == {"type", "title", "status", "detail", "code"}
+    assert (body["status"], body["code"], body["type"]) == (status, code, f"urn:parascribe:problem:{code}")
+    return body

@@ -12,23 +12,12 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
-from api.errors import MEDIA_TYPE
 from api.health import run_checks
 from core.config import Settings
 from core.flow.resources import Resources
-from tests.unit.api.conftest import LIMIT, files_below
+from tests.unit.api.conftest import LIMIT, files_below, problem
 
 MEDIA = b"RIFF\x00\x00\x00\x00WAVE" + bytes(9_000)
-
-
-def problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:
-    """The body of an error, after checking that it has the one form of all errors."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == MEDIA_TYPE
-    body: dict[str, object] = response.json()
-    assert set(body) - {"errors", "reference"} == {"type", "title", "status", "detail", "code"}
-    assert (body["status"], body["code"], body["type"]) == (status, code, f"urn:parascribe:problem:{code}")
-    return body
 
 
 async def test_livez_needs_nothing(client: httpx.AsyncClient) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.faults import BrokenFormError, InvalidFieldsError, WrongBodyTypeError
-from api.form import MAX_FIELD_BYTES, MAX_FIELDS, UploadForm
+from api.fields import MAX_FIELDS
+from api.form import MAX_FIELD_BYTES, UploadForm
 from api.intake import FORM_SLACK_BYTES, Intake
 from api.multipart import FormReader, boundary_of
 from core.errors import InvalidRequestError, UnsupportedMediaError, UploadTooLargeError
