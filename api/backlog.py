@@ -22,7 +22,7 @@ class Backlog:
         self._count = count
         self._most = most
         self._clock = clock
-        self._counting = asyncio.Lock()
+        self._counting: asyncio.Task[None] | None = None
         self._counted_at: float | None = None
         self._waiting = 0  # tasks at the last count
         self._since = 0  # tasks that came in since it began
@@ -52,11 +52,21 @@ class Backlog:
         return f"As many tasks wait for a worker as this server takes (MAX_QUEUED_TASKS={self._most})."
 
     async def _recount(self) -> None:
-        async with self._counting:  # many uploads at once count once
+        """Many uploads at once count once. Whoever waits for a count that fails hears so, and waits for no other."""
+        if self._counting is None:
             now = self._clock()
             if self._counted_at is not None and now - self._counted_at < COUNT_SECONDS:
                 return
-            came = self._since
-            self._waiting = await self._count()
-            self._since -= came
-            self._counted_at = now
+            self._counting = asyncio.create_task(self._count_now(now, self._since))
+            self._counting.add_done_callback(self._ended)
+        await asyncio.shield(self._counting)
+
+    async def _count_now(self, now: float, came: int) -> None:
+        self._waiting = await self._count()
+        self._since -= came
+        self._counted_at = now
+
+    def _ended(self, counting: asyncio.Task[None]) -> None:
+        self._counting = None
+        if not counting.cancelled():
+            counting.exception()  # whoever asked may have gone

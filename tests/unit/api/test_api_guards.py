@@ -82,6 +82,50 @@ async def test_what_comes_in_during_a_count_is_not_forgotten() -> None:
                 pass
 
 
+class Slow:
+    """Counts that end when told to, each a long time after it began."""
+
+    def __init__(self) -> None:
+        self.counts: list[asyncio.Future[int]] = []
+
+    async def count(self) -> int:
+        self.counts.append(asyncio.get_running_loop().create_future())
+        return await self.counts[-1]
+
+    def backlog(self) -> Backlog:
+        return Backlog(self.count, 9, clock=lambda: 100.0 * len(self.counts))
+
+    async def asked_by(self, backlog: Backlog, askers: int) -> list[asyncio.Task[bool]]:
+        """So many who have begun to wait."""
+        asked = [asyncio.create_task(backlog.full()) for _ in range(askers)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return asked
+
+
+async def test_a_count_that_fails_is_the_only_one_that_its_askers_wait_for() -> None:
+    """They would be refused one behind the other, each after a deadline of its own. The next asker counts anew."""
+    slow = Slow()
+    asked = await slow.asked_by(backlog := slow.backlog(), 5)
+    slow.counts[0].set_exception(StoreUnavailableError("away"))
+    answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
+    assert [type(answer) for answer in answers] == [StoreUnavailableError] * 5
+    assert len(slow.counts) == 1
+    (later,) = await slow.asked_by(backlog, 1)
+    slow.counts[1].set_result(9)
+    assert await later
+
+
+async def test_a_count_that_took_long_is_good_for_all_who_waited_for_it() -> None:
+    """Also where the first of them has gone meanwhile."""
+    slow = Slow()
+    first, *others = await slow.asked_by(slow.backlog(), 5)
+    first.cancel()
+    slow.counts[0].set_result(9)
+    assert await asyncio.wait_for(asyncio.gather(*others), 5) == [True] * 4
+    assert len(slow.counts) == 1
+
+
 class Store:
     """A database that is away, silent or there."""
 

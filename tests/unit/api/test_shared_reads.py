@@ -82,3 +82,29 @@ async def test_a_failed_read_fails_those_who_asked_and_nobody_later(store):
     (second,) = await asking(reads, "a")
     store.reads[1][1].set_result("there")
     assert await second == "there"
+
+
+async def test_who_waited_for_a_database_that_did_not_answer_waits_no_second_time(store):
+    """Two deadlines would have gone by before the refusal. Whoever comes afterwards asks anew."""
+    reads = SharedReads(store.read)
+    asked = [*await asking(reads, "a"), *await asking(reads, "a", "a")]
+    store.reads[0][1].set_exception(StoreUnavailableError("away"))
+    answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
+    assert [type(answer) for answer in answers] == [StoreUnavailableError] * 3
+    (later,) = await asking(reads, "a")
+    assert len(store.reads) == 2
+    store.reads[1][1].set_result("there")
+    assert await later == "there"
+
+
+async def test_a_read_that_failed_otherwise_is_no_answer_for_those_who_came_later(store):
+    """What they asked for may be there by now."""
+    reads = SharedReads(store.read)
+    (first,) = await asking(reads, "a")
+    (second,) = await asking(reads, "a")
+    store.reads[0][1].set_exception(ValueError("torn"))
+    with pytest.raises(ValueError, match="torn"):
+        await first
+    await turns()
+    store.reads[1][1].set_result("there")
+    assert await second == "there"
