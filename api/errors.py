@@ -1,7 +1,7 @@
 """Errors to HTTP: the one place that knows status codes. Every answer is ``application/problem+json`` (RFC 9457)."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 import structlog
@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
-from starlette.routing import compile_path
+from starlette.routing import BaseRoute, Match, Mount
 
 from api.faults import (
     BrokenFormError,
@@ -131,11 +131,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """What the path takes. The router names the methods of the first route that fits, and a path has several."""
-    methods: set[str] = set()
-    for path, operations in request.app.openapi()["paths"].items():
-        if compile_path(path)[0].match(request.scope["path"]):
-            methods |= {method.upper() for method in operations}
-    return sorted(methods)
+    path, routes = request.scope["path"], [route for route in request.app.routes if not isinstance(route, Mount)]
+    taken = [str(method) for method in HTTPMethod if any(_takes(route, method, path) for route in routes)]
+    return taken or ["GET", "HEAD"]  # of the files of /docs, which are mounted
+
+
+def _takes(route: BaseRoute, method: str, path: str) -> bool:
+    return route.matches({"type": "http", "method": method, "path": path})[0] is Match.FULL
 
 
 async def _on_disconnect(_request: Request, _error: Exception) -> Response:

@@ -10,6 +10,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez", operation_id="livez", summary="Does the process run?")
+@router.head("/livez", include_in_schema=False)
 async def livez() -> LiveBody:
     """Depends on nothing: if this does not answer, start the process again."""
     return LiveBody(status=OK)
@@ -21,6 +22,7 @@ async def livez() -> LiveBody:
     summary="Can it take requests?",
     responses={503: {"model": HealthBody, "description": "Not now; `checks` says why."}},
 )
+@router.head("/readyz", include_in_schema=False)
 async def readyz(response: Response, given: Given) -> HealthBody:
     """The database answers, the disk has room, and what else this process needs is there."""
     checks = await run_checks(given)

@@ -32,6 +32,7 @@ class PageQuery(BaseModel):
 @router.get(
     "/tasks", operation_id="listTasks", summary="List tasks, newest first", responses=problems("invalid_request")
 )
+@router.get("/tasks/", include_in_schema=False)
 async def list_tasks(given: Given, query: Annotated[PageQuery, Query()]) -> TaskPage:
     """A page of tasks. Tasks that come in meanwhile do not shift the pages that follow."""
     before = decode_cursor(query.cursor) if query.cursor else None

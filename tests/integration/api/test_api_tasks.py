@@ -112,6 +112,7 @@ async def test_a_page_of_one_status(client: httpx.AsyncClient, resources: Resour
     page = (await client.get("/api/v1/tasks?status=failed")).json()
     assert [task["task_id"] for task in page["tasks"]] == [broken.id]
     assert page["next_cursor"] is None
+    assert (await client.get("/api/v1/tasks/?status=failed")).json() == page  # the address that curl uploads to
 
 
 async def test_chunks_are_listed_in_order_beyond_one_page_of_the_store(

@@ -80,11 +80,29 @@ async def test_an_unknown_path_is_a_problem_too(client: httpx.AsyncClient, path:
     problem(await client.get(path), 404, "route_not_found")
 
 
-async def test_a_wrong_method_names_every_right_one(client: httpx.AsyncClient) -> None:
-    """All of them, although they are several routes."""
-    response = await client.patch("/api/v1/tasks")
-    problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "GET, POST, PUT"
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/v1/tasks", "GET, POST, PUT"),
+        ("/api/v1/tasks/", "GET, POST, PUT"),
+        ("/api/v1/tasks/x", "DELETE, GET, PUT"),
+        ("/livez", "GET, HEAD"),
+        ("/docs", "GET"),
+        ("/docs/files/swagger-ui.css", "GET, HEAD"),
+        ("/openapi.json", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_names_every_right_one(client: httpx.AsyncClient, path: str, allowed: str) -> None:
+    """All of them, although they are several routes, and those too that the document leaves out."""
+    response = await client.patch(path)
+    body = problem(response, 405, "method_not_allowed")
+    assert response.headers["allow"] == allowed
+    assert str(body["detail"]).endswith(f"it takes {allowed}.")
+
+
+async def test_who_watches_the_process_need_not_read_the_answer(client: httpx.AsyncClient) -> None:
+    """HEAD has the status of GET."""
+    assert [(await client.head(path)).status_code for path in ("/livez", "/readyz")] == [200, 503]
 
 
 @pytest.mark.parametrize("task_id", ["x", "1", "%00", "a" * 5_000, "{7b0c1b5e-5d2b-4c0e-9d59-0a6a1f6c2f11}"])
