@@ -24,6 +24,7 @@ from core.states import TaskStatus
 log = structlog.get_logger()
 
 Body = AsyncIterator[bytes]
+FILENAME = "filename"  # beside the options in a query
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +63,14 @@ async def accept_form(context: Context, body: Body, head: Head) -> Accepted:
 
 
 async def accept_raw(
-    context: Context, body: Body, head: Head, pairs: list[tuple[str, str]], filename: str | None
+    context: Context, body: Body, head: Head, pairs: list[tuple[str, str]], name: str | None
 ) -> Accepted:
-    """The file itself as the body, the options beside it; they are checked before any of it is read."""
+    """The file itself as the body, the options beside it; they are checked before any of it is read.
+
+    ``name``: what the file is called where they do not say it.
+    """
     _check_raw_type(head.content_type)
-    wanted = parse_options(pairs)
+    wanted = parse_options(pairs, besides={FILENAME})
     limit, task_id = context.settings.max_upload_bytes, str(uuid4())
     check_length(head.length, limit)
     await check_room(context.settings, head.length)
@@ -78,6 +82,7 @@ async def accept_raw(
         async for data in body:
             await intake.add(data)
         upload, since = await intake.finish(upload_key(task_id)), Since()
+    filename = dict(pairs).get(FILENAME) or name
     return await _submit(context, _task(context, task_id, filename, wanted, options, upload, head.key), since)
 
 

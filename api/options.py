@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from api.errors import field_faults
 from api.faults import FieldFault, InvalidFieldsError
+from api.fields import Fields
 from core.config import Settings
 from core.engines.catalogue import canonical, check_shape
 from core.engines.models import ModelStore
@@ -28,10 +29,8 @@ def _language(value: Any) -> Any:
         raise ValueError(error.message) from error
 
 
-class TaskOptions(BaseModel):
+class TaskOptions(Fields):
     """What a client may say about how its file is to be transcribed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     language: Annotated[str | None, BeforeValidator(_language)] = None
     model: str | None = None
@@ -42,24 +41,21 @@ class TaskOptions(BaseModel):
     max_parallel_workers: Annotated[int | None, Field(ge=1, le=MAX_WORKERS)] = None
 
 
-def parse_options(pairs: Sequence[tuple[str, str]]) -> TaskOptions:
+def parse_options(pairs: Sequence[tuple[str, str]], *, besides: Collection[str] = ()) -> TaskOptions:
     """Options from names and texts, as a form or a query has them. An empty text is the same as none.
 
-    Raises ``InvalidFieldsError`` naming every field that is unknown, given twice, or not acceptable.
+    ``besides``: names that somebody else reads; they too may be given once. Raises ``InvalidFieldsError`` naming every
+    field that is unknown, given twice, or not acceptable.
     """
     faults = _repeated(pairs)
     try:
-        options = TaskOptions.model_validate({name: text for name, text in pairs if _counts(name, text)})
+        options = TaskOptions.model_validate({name: text for name, text in pairs if name not in besides})
     except ValidationError as error:
         faults += field_faults(error.errors(include_url=False, include_context=False))
         raise InvalidFieldsError(faults) from error
     if faults:
         raise InvalidFieldsError(faults)
     return options
-
-
-def _counts(name: str, text: str) -> bool:
-    return text != "" or name not in TaskOptions.model_fields
 
 
 def _repeated(pairs: Sequence[tuple[str, str]]) -> list[FieldFault]:

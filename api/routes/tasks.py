@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api.context import Given
 from api.cursors import decode_cursor, encode_cursor
+from api.fields import Fields
 from api.openapi import problems
 from api.routes.ids import TaskId, existing
 from api.schemas import TaskBody, TaskPage
@@ -19,10 +20,8 @@ router = APIRouter(tags=["tasks"])
 Existing = Annotated[Task, Depends(existing)]
 
 
-class PageQuery(BaseModel):
+class PageQuery(Fields):
     """Which tasks to list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     status: TaskStatus | None = Field(default=None, description="Only tasks of this status.")
     limit: int = Field(default=50, ge=1, le=200, description="At most this many.")

@@ -66,11 +66,9 @@ async def upload_named(name: str, request: Request, response: Response, given: G
 
 async def _take(request: Request, given: Context, name: str | None) -> Accepted:
     pairs = request.query_params.multi_items()
-    named = [text for key, text in pairs if key == "filename"]
-    options = [(key, text) for key, text in pairs if key != "filename"]
     head = _head(request)
     async with given.backlog.place(), given.lanes.parts(request.stream()) as body:
-        return await accept_raw(given, body, head, options, filename=named[-1] if named else name)
+        return await accept_raw(given, body, head, pairs, name)
 
 
 def _head(request: Request) -> Head:
