@@ -1,12 +1,23 @@
-"""HTTP/1.1 connections that must say what they want in time."""
+"""HTTP/1.1 connections that must say what they want in time, and so that it can be understood."""
 
 import asyncio
+from uuid import uuid4
 
 import h11
+import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from api.errors import problem
+from api.request_log import HEADERS
+
+log = structlog.get_logger()
 
 HEADER_SECONDS = 30.0
 FIRST_WORDS_SECONDS = 1.0  # for a connection of a server that leaves: far more than a request takes to arrive
+MALFORMED = (
+    "This is no HTTP/1.1 request, its headers contradict each other, or they are too long. "
+    "Send it as an HTTP client does, curl for example, with no more than 64 KiB before the body."
+)
 
 
 class PromptProtocol(H11Protocol):
@@ -42,6 +53,21 @@ class PromptProtocol(H11Protocol):
             self._unwatch()
         elif self.conn.trailing_data[0] and self._deadline is None:
             self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """An error like every other, although what came never was a request and the application knows nothing of it."""
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.close()  # an answer to the same request has begun, and it has no second one
+            return
+        answer, request_id = problem(400, "malformed_request", MALFORMED), uuid4().hex
+        headers = [*self.server_state.default_headers, *answer.raw_headers, *HEADERS]
+        headers += [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
+        response = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        for event in (response, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
+        client = self.client[0] if self.client else None
+        log.info("request refused", code="malformed_request", reason=msg, client=client, request_id=request_id)
 
     def shutdown(self) -> None:
         """The server leaves: what has begun, or is about to, is answered; then the connection ends."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -100,6 +101,44 @@ async def test_a_length_that_is_no_number_is_refused(wire: Wire, length: str) ->
     """By the protocol, before the application sees it."""
     await wire.say(f"PUT /api/v1/tasks HTTP/1.1\nHost: x\nContent-Length: {length}")
     assert (await wire.rest()).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("NONSENSE", b""),
+        ("PUT /api/v1/tasks HTTP/1.1\nHost: x\nContent-Length: 3\nContent-Length: 4", b"abc"),
+        (f"PUT /api/v1/tasks HTTP/1.1\nHost: x\nContent-Length: {'9' * 30}", b""),
+        ("PUT /api/v1/tasks HTTP/1.1\nHost: x\nTransfer-Encoding: chunked", b"ZZ\r\nabc"),
+    ],
+    ids=["nonsense", "two-lengths", "long-length", "chunk"],
+)
+async def test_what_is_no_request_gets_an_error_like_every_other(
+    wire: Wire, head: str, body: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the application or in the middle of a body; the id is there for whoever asks what went wrong."""
+    await wire.say(head, body)
+    answer, _, content = (await wire.rest()).partition(b"\r\n\r\n")
+    status, *lines = answer.decode().lower().split("\r\n")
+    headers = dict(line.split(": ") for line in lines)
+    assert status == "http/1.1 400 bad request"
+    assert headers["content-type"] == "application/problem+json"
+    assert (headers["x-content-type-options"], headers["connection"]) == ("nosniff", "close")
+    assert int(headers["content-length"]) == len(content)
+    assert json.loads(content)["code"] == "malformed_request"
+    assert headers["x-request-id"] in capsys.readouterr().out
+
+
+async def test_a_chunk_that_is_none_takes_nothing_from_an_answer_that_has_begun(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no second answer to a request, and no fault of ours to report."""
+    await wire.say("PUT /api/v1/tasks?langauge=en HTTP/1.1\nHost: x\nTransfer-Encoding: chunked")
+    await wire.more(b"3\r\nabc\r\n")
+    begun = await wire.reader.readuntil(b"langauge")
+    await wire.more(b"ZZ\r\n")
+    assert (begun + await wire.rest()).count(b"HTTP/1.1") == 1
+    assert "Fatal error" not in caplog.text
 
 
 async def test_a_length_of_forty_digits_is_too_large(wire: Wire) -> None:
