@@ -133,7 +133,10 @@ class Settings(BaseSettings):
     )
     sweep_seconds: float = Field(default=5.0, gt=0, description="How often lost work is looked for.")
     lost_seconds: float = Field(
-        default=20.0, gt=0, description="A message that nobody took for this long, its queue empty, is sent again."
+        default=20.0,
+        gt=0,
+        description="A message that nobody took for this long, its queue empty, is sent again; while others flow, "
+        "after ten times as long.",
     )
     orphan_seconds: float = Field(
         default=600.0,

@@ -4,8 +4,13 @@ Every worker looks for them, and each answers for its own share of the tasks, so
 of them; the others wait twice as long (counted since the broker was there) in case the one who answers does not. A
 message counts as lost when nobody has taken it for a while and its queue is empty. One that waits in another worker is
 sent again with the rest; whoever comes second finds the work taken.
+
+A queue may not be empty for hours. What is lost then is known by what overtakes it: where something was taken that was
+announced much later, a few of those that it passed are sent again. A backlog that is taken in its order is never
+doubled, however long it is; and what was sent again is the latest, so it is not sent at every pass.
 """
 
+import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +28,8 @@ from worker.prepare import SHORT_FILES
 log = structlog.get_logger()
 
 MOST_TASKS = 500  # sent again in one pass: a backlog after an outage is with the workers within some passes
+OVERTAKEN = 10  # times the seconds after which a message is lost: so much later came what was taken before it
+MOST_OVERTAKEN = 8  # sent again in one pass, those first that wait for longest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +54,9 @@ class LostWork:
         self._herald = context.credit.herald
         self._hands = hands
         self._workers: list[str] = []
-        self._found: dict[Queue, list[tuple[Message, float]]] = {}
+        self._found: dict[Queue, dict[Message, float]] = {queue: {} for queue in Queue}  # and since when
+        self._before = self._found  # what the pass before this one has found
+        self._newest_taken = dict.fromkeys(Queue, -math.inf)  # since when the latest was there that is gone
         self._first_pass = True
         self._observer = Observer(context.clock)
         self._there_since = context.clock()
@@ -56,7 +65,7 @@ class LostWork:
     def begin(self, listed: Iterable[str]) -> None:
         """A new pass, with these workers alive."""
         self._workers = sorted({*listed, self._context.worker_id})
-        self._found = {queue: [] for queue in Queue}
+        self._before, self._found = self._found, {queue: {} for queue in Queue}
 
     def forget(self) -> None:
         """Who could not look cannot say that nothing moved."""
@@ -81,7 +90,8 @@ class LostWork:
 
     async def end(self) -> None:
         """Send again what is lost; or, with the broker away, take of what was found as much as there is room for."""
-        self._observer.forget_all_but(message for found in self._found.values() for message, _ in found)
+        self._observer.forget_all_but(message for found in self._found.values() for message in found)
+        self._note_taken()
         reason = await self._herald.obstacle()
         try:
             for queue in Queue if reason is None else ():
@@ -98,14 +108,33 @@ class LostWork:
     # --- the broker is there
 
     def _note(self, queue: Queue, message: Message, state: object) -> None:
-        self._found[queue].append((message, self._observer.unchanged_for(message, state)))
+        seconds = self._observer.unchanged_for(message, state)
+        self._found[queue][message] = self._context.clock() - seconds
+
+    def _note_taken(self) -> None:
+        """What is found no more was taken. Without the broker that says nothing: nobody took it in its order."""
+        for queue in () if self.away else Queue:
+            gone = self._before[queue].keys() - self._found[queue].keys()
+            taken = (self._before[queue][message] for message in gone)
+            self._newest_taken[queue] = max(self._newest_taken[queue], *taken, -math.inf)
 
     async def _send_again(self, queue: Queue) -> None:
-        lost = [message for message, seconds in self._found[queue] if self._is_lost(message, seconds)]
-        lost = lost[: await self._room(queue)] if lost else []
+        lost = await self._due(queue)
         sent = await self._herald.send(queue, lost)
         for message in lost[:sent]:
             self._observer.forget(message)  # it may take its time again
+
+    async def _due(self, queue: Queue) -> list[Message]:
+        """What is lost, as much as may be sent. Where some still wait nobody knows which: those that are overtaken."""
+        now = self._context.clock()
+        lost = [message for message, since in self._found[queue].items() if self._is_lost(message, now - since)]
+        if not lost or (self._broker.volatile and queue is Queue.CHUNKS):
+            return lost
+        if await self._broker.ready(queue):
+            return self._overtaken(queue, lost)
+        if queue is Queue.CHUNKS:
+            return lost
+        return lost[: self._task_places if self._broker.volatile else MOST_TASKS]
 
     def _is_lost(self, message: Message, seconds: float) -> bool:
         """A volatile broker's messages died with the process that had them: what we do not hold is soon called lost."""
@@ -113,18 +142,16 @@ class LostWork:
         if self._broker.volatile:
             return self._first_pass or seconds >= 2 * settings.sweep_seconds
         there = self._context.clock() - self._there_since
-        ours = self.is_ours(message.task_id)
-        return seconds >= settings.lost_seconds if ours else min(seconds, there) >= 2 * settings.lost_seconds
+        counted = seconds if self.is_ours(message.task_id) else min(seconds, there)
+        return counted >= self._patience(message)
 
-    async def _room(self, queue: Queue) -> int:
-        """How many may be sent. Where some still wait nobody knows which: none, until they are taken."""
-        if self._broker.volatile and queue is Queue.CHUNKS:
-            return len(self._found[queue])
-        if await self._broker.ready(queue):
-            return 0
-        if queue is Queue.CHUNKS:
-            return len(self._found[queue])
-        return self._task_places if self._broker.volatile else MOST_TASKS
+    def _patience(self, message: Message) -> float:
+        return self._context.settings.lost_seconds * (1 if self.is_ours(message.task_id) else 2)
+
+    def _overtaken(self, queue: Queue, lost: list[Message]) -> list[Message]:
+        since, newest = self._found[queue], self._newest_taken[queue]
+        passed = [message for message in lost if newest - since[message] >= OVERTAKEN * self._patience(message)]
+        return sorted(passed, key=since.__getitem__)[:MOST_OVERTAKEN]
 
     # --- the broker is away
 
@@ -143,8 +170,7 @@ class LostWork:
             await self._hands.arrive(DirectDelivery(message=message))
 
     def _ours_first(self, queue: Queue, most: int) -> list[Message]:
-        found = [message for message, _ in self._found[queue]]
-        return sorted(found, key=lambda message: not self.is_ours(_name(message)))[: max(0, most)]
+        return sorted(self._found[queue], key=lambda message: not self.is_ours(_name(message)))[: max(0, most)]
 
 
 def _name(message: Message) -> str:

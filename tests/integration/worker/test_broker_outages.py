@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from core.ports import Queue
+from core.ports import Message, Queue
 from core.process import EXIT_BROKER, EndError
 from core.states import ChunkState, TaskStatus
 from tests.support.audio import speech, wav
 from tests.support.tasks import chunks_of, ended, put_task, until, working
+from worker.lost import OVERTAKEN
 from worker.runtime import Worker, open_context
 
 
@@ -63,6 +64,25 @@ async def test_a_message_that_waits_is_not_sent_again(lasting, settings):
         for _ in range(3):
             await Worker(context)._sweeper.sweep()
     assert await lasting.broker.ready(Queue.TASKS) == 1
+    assert set(lasting.broker.published.values()) == {1}
+
+
+async def test_a_message_lost_among_others_is_sent_again_though_its_queue_is_never_empty(lasting, settings):
+    """Once what came much later is taken. The others are sent once."""
+    settings = settings.model_copy(update={"dead_after_seconds": 1e9})
+    now = [0.0]
+    lost = await put_task(lasting, settings, b"x")
+    lasting.broker.wipe()
+    async with open_context(settings, lasting) as context:
+        sweeper = Worker(dataclasses.replace(context, clock=lambda: now[0]))._sweeper
+        for _ in range(3):
+            await sweeper.sweep()
+            now[0] += OVERTAKEN * settings.lost_seconds
+            later = await put_task(lasting, settings, b"x")
+            await sweeper.sweep()
+            await lasting.tasks.claim(later, context.worker_id)  # its message waits on, as if it were another's
+        await sweeper.sweep()
+    assert lasting.broker.published.pop(Message(task_id=lost)) > 1
     assert set(lasting.broker.published.values()) == {1}
 
 
