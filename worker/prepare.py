@@ -18,11 +18,12 @@ from core.errors import ParascribeError, PermanentError, StoreUnavailableError, 
 from core.flow.finish import PREPARE_AGAIN, note_end, tidy
 from core.flow.removal import clear_cancelled, clear_deleted
 from core.flow.submit import announce
-from core.models import SAMPLE_RATE, Cut, Failure, Language, Pcm, Task, Window
-from core.ports import Delivery, Engine
+from core.models import SAMPLE_RATE, Cut, Failure, Pcm, Task, Window
+from core.ports import Delivery
 from core.states import TASK_ENDED, TaskStatus
 from worker.context import Context
-from worker.patience import end_hung_process, until_answered, within
+from worker.listening import Listener
+from worker.patience import until_answered
 from worker.progress import Progress
 from worker.turns import Turn, Turns
 
@@ -34,7 +35,6 @@ HELD_WINDOWS, HELD_SECONDS = 12, 0.5  # once each slot has one, windows cut in q
 FULL_HELD_SECONDS = 2.0  # where as many chunks are announced as may be: nobody waits for them yet
 HOLD_BLOCKS = 10  # blocks of audio between two looks at whether the claim still holds, where nothing is stored
 FULL_SECONDS = 0.5  # between two counts of a task that has as many chunks announced as it may have
-DETECT_SECONDS = 300.0  # for the language of three windows
 AWAY = {"store_unavailable", "storage_unavailable", "storage_full"}  # no attempt is counted, however long that lasts
 AWAY_DELAYS = 5  # times the delay before a second attempt
 
@@ -47,10 +47,11 @@ class ClaimLostError(ParascribeError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Crew:
-    """What preparing needs beside the context: places, threads and the keeper of figures."""
+    """What preparing needs beside the context: places, threads, who finds the language, and the keeper of figures."""
 
     turns: Turns
     threads: ThreadPoolExecutor
+    listener: Listener
     progress: Progress
 
 
@@ -225,23 +226,10 @@ class _Preparation:
     async def _start(self) -> None:
         language, probability = self._task.options.language, self._task.language_probability
         if language is None:
-            found = await self._found_language()
+            found = await self._crew.listener.language(self._task, [Window(pcm=pcm) for _, pcm in self._held])
             language, probability = found.code, found.probability
         self._check(await self._resources.tasks.start_processing(self._task, language, probability))
         self._started = True
-
-    async def _found_language(self) -> Language:
-        """From the windows that are held. The model's loading takes what it takes; a hang costs the process."""
-        engine: Engine = await self._on_thread(partial(self._context.engines.get, self._task.options.model))
-        windows = [Window(pcm=pcm) for _, pcm in self._held]
-        deadline = self._context.settings.batch_deadline_seconds or DETECT_SECONDS
-        listening = asyncio.ensure_future(self._on_thread(partial(engine.detect_language, windows)))
-        try:
-            found: Language = await within(lambda: deadline, listening)
-        except TimeoutError:
-            end_hung_process(self._context.run_file, task_id=self._task.id)
-            raise
-        return found
 
     async def _store(self, windows: Sequence[tuple[Cut, Pcm]]) -> None:
         """The audio before the chunks that name it, so that a chunk never lacks its audio."""

@@ -28,6 +28,7 @@ from worker.heap import give_back, give_back_now
 from worker.housekeeping import Housekeeper
 from worker.intake import Arrival, Intake, Rest
 from worker.jobs import Jobs
+from worker.listening import Listener
 from worker.liveness import announce, beat
 from worker.prepare import SHORT_FILES, Crew, Preparer
 from worker.progress import Progress
@@ -79,8 +80,11 @@ class Worker:
         self._context = context
         settings, resources = context.settings, context.resources
         self._stop = asyncio.Event()
-        self._threads = ThreadPoolExecutor(  # the model is loaded on one of these, whose own threads inherit from it
+        self._threads = ThreadPoolExecutor(
             settings.max_concurrent_jobs + 1, thread_name_prefix="prepare", initializer=give_way
+        )
+        self._loading = ThreadPoolExecutor(  # of models, whose own threads inherit from these
+            settings.max_concurrent_jobs + SHORT_FILES + 1, thread_name_prefix="load", initializer=give_way
         )
         self._options: OrderedDict[str, Options] = OrderedDict()
         self._settling, self._preparing, self._upkeep = Jobs(), Jobs(), Jobs()
@@ -88,7 +92,12 @@ class Worker:
         self._progress = Progress(
             resources, self._upkeep, parallel=settings.use_parallel_transcription, in_hand=self._intake.has_of
         )
-        crew = Crew(turns=Turns(settings.max_concurrent_jobs), threads=self._threads, progress=self._progress)
+        crew = Crew(
+            turns=Turns(settings.max_concurrent_jobs),
+            threads=self._threads,
+            listener=Listener(context=context, threads=self._threads, loading=self._loading),
+            progress=self._progress,
+        )
         self._preparer = Preparer(context, crew)
         settler = Settler(context, self._progress, self._settling, self._upkeep)
         self._retirement = Retirement(settings)
@@ -159,8 +168,8 @@ class Worker:
         """Load the default model before the first task needs it; one that is missing is told of at once."""
         model, loop = self._context.settings.default_whisper_model, asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, self._context.engines.warm, model)
-            await loop.run_in_executor(self._threads, give_back_now)  # loading takes more than what stays
+            await loop.run_in_executor(self._loading, self._context.engines.warm, model)
+            await loop.run_in_executor(self._loading, give_back_now)  # loading takes more than what stays
         except ParascribeError as error:
             log.error(error.message, model=model, code=error.code)
 
@@ -247,7 +256,8 @@ class Worker:
         await self._settling.finish(SETTLE_SECONDS)
         await self._upkeep.cancel()
         await _at_most(GOOD_BYE_SECONDS, self._leave())
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._loading):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _hand_back(self, stop_consuming: list[Callable[[], Awaitable[None]]]) -> None:
         """What waits here can be begun by others now; so can files that we have not cut to their end."""
