@@ -63,16 +63,18 @@ class Preparer:
         self._tasks = context.resources.tasks
         self._crew = crew
         self.held: set[str] = set()  # tasks whose message is in hand
+        self._woken: set[str] = set()  # those of them for which another one has come
 
     async def handle(self, delivery: Delivery) -> None:
         """Prepare one task from its message to the end, whatever that is."""
         task_id = delivery.message.task_id
         if task_id in self.held:
-            await delivery.ack()  # a second wake-up for what is in hand
+            self._woken.add(task_id)
+            await delivery.ack()
             return
         self.held.add(task_id)
         try:
-            await self._prepare(task_id)
+            await self._while_woken(task_id)
         except TransientError as error:
             log.warning("task left to the sweeper", task_id=task_id, error=str(error))
         except asyncio.CancelledError:
@@ -80,11 +82,19 @@ class Preparer:
             raise
         finally:
             self.held.discard(task_id)
+            self._woken.discard(task_id)
         await delivery.ack()
+
+    async def _while_woken(self, task_id: str) -> None:
+        """A wake-up for what is in hand may be for the next attempt, or for a retry: the claim tells."""
+        await self._prepare(task_id)
+        while task_id in self._woken:
+            await self._prepare(task_id)
 
     async def _prepare(self, task_id: str) -> None:
         """The lock before the place: who waits for the lock must not keep a place from the one who holds it."""
         async with await self._alone_if_suspect(task_id), self._crew.turns.take() as turn:
+            self._woken.discard(task_id)
             task = await self._tasks.claim(task_id, self._context.worker_id)
             if task is not None:
                 await self._attempt(task, turn)
