@@ -17,7 +17,8 @@ class Floor:
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
         """Beside others."""
-        await self._open.wait()
+        while not self._open.is_set():  # somebody may be alone again by the time that we go on
+            await self._open.wait()
         self._inside += 1
         self._empty.clear()
         try:

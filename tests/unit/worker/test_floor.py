@@ -38,6 +38,31 @@ async def test_who_is_alone_waits_for_those_inside_and_keeps_others_out():
     assert order == ["leaves", "alone", "no longer alone", "comes"]
 
 
+async def test_two_who_are_alone_one_after_the_other_let_nobody_in_beside_the_second():
+    """Who waits outside is told that it is open, and it is shut again before they are there."""
+    floor, order, leave = Floor(), [], asyncio.Event()
+
+    async def lonely():
+        for name in ("first", "second"):
+            async with floor.alone():
+                order.append(name)
+                await leave.wait()
+                await _turns()
+                order.append(f"{name} leaves")
+
+    async def later():
+        async with floor.shared():
+            order.append("comes")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(lonely())
+        await _turns()
+        group.create_task(later())
+        await _turns()
+        leave.set()
+    assert order == ["first", "first leaves", "second", "second leaves", "comes"]
+
+
 async def test_who_gives_up_waiting_to_be_alone_lets_others_in():
     """Cancelled while somebody is still inside."""
     floor = Floor()
