@@ -23,6 +23,8 @@ async def beat(context: Context, sizes: BatchSize) -> None:
                 await announce(context, sizes, beats=count)
         except TransientError as error:
             log.warning("heartbeat not written", error=str(error))
+        except Exception:  # who stopped here would be called dead, and go on working
+            log.exception("heartbeat failed")
 
 
 async def announce(context: Context, sizes: BatchSize, *, beats: int = 0) -> None:

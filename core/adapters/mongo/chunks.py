@@ -55,9 +55,9 @@ class ChunkStore(Announcements):
     async def suspect(self, chunks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Which of these (task, index) an engine or a process has failed on, or workers have died over repeatedly.
 
-        With the number of attempts that each has had.
+        With the number of attempts that each has had. Only what may be claimed: a running one's own attempt is counted.
         """
-        where = {"_id": {"$in": [chunk_id(task_id, index) for task_id, index in chunks]}}
+        where = {"_id": {"$in": [chunk_id(task_id, index) for task_id, index in chunks]}, "state": "queued"}
         with guarded():
             found = await self._chunks.find(where, {"result": 0}).to_list()
         values = [chunk_value(document) for document in found]

@@ -180,15 +180,25 @@ async def test_who_was_tried_before_is_suspect(chunks):
     """By a failure, or by several deaths, but not by having been given back in order."""
     names = [("t", index) for index in range(3)]
     await chunks.give_back(await claimed(chunks, 0))
+    await chunks.queue("t", 0)
     assert await chunks.suspect(names) == {}
     await chunks.fail(await claimed(chunks, 1), OOPS, attempts_left=True)
+    await chunks.queue("t", 1)
     for _ in range(SUSPICIOUS_DEATHS):
         assert await chunks.suspect(names) == {("t", 1): 1}
         await chunks.give_back(await claimed(chunks, 2), interrupted=True)
+    await chunks.queue("t", 2)
     assert await chunks.suspect(names) == {("t", 1): 1, ("t", 2): 0}
-    assert await chunks.queue_some("t", 0, 3, 3) == [0, 1, 2]
     assert [claim.cut.index for claim in await chunks.claim(names, "me", healthy=True)] == [0]
     assert [claim.cut.index for claim in await chunks.claim(names, "me")] == [1, 2]
+
+
+async def test_what_is_at_work_or_done_is_no_suspect(chunks):
+    """A message that came twice finds nothing to do: it need not wait until it can be done alone."""
+    names = [("t", index) for index in range(2)]
+    await claimed(chunks, 0)
+    await chunks.complete([(await claimed(chunks, 1), RESULT)])
+    assert await chunks.suspect(names) == {}
 
 
 async def test_cancelling_spares_what_is_done(chunks):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.config import Settings
+from core.errors import StoreUnavailableError
 from core.models import Options
 from core.ports import Queue
 from worker.batch_memory import remember
@@ -23,11 +24,14 @@ class Workers:
 
     def __init__(self) -> None:
         self.told = asyncio.Queue()
+        self.errors = []  # of the next beats
 
     async def register(self, worker_id, *, slots, batch, beats):
         await self.told.put((slots, batch, beats))
 
     async def beat(self, worker_id, count):
+        if self.errors:
+            raise self.errors.pop()
         return False
 
 
@@ -75,6 +79,16 @@ async def test_the_list_says_what_a_slot_may_take(tmp_path, sizes, batch):
     assert await workers.told.get() == (2, batch, 0)
     beating = asyncio.create_task(beat(context(tmp_path, workers=workers), sizes))
     assert await workers.told.get() == (2, batch, 1)
+    beating.cancel()
+
+
+async def test_a_heartbeat_goes_on_after_an_error_that_was_not_foreseen(tmp_path):
+    """Who stopped would be called dead by all others, and go on working."""
+    workers = Workers()
+    workers.errors = [RuntimeError("unforeseen"), StoreUnavailableError("away")]
+    beating = asyncio.create_task(beat(context(tmp_path, workers=workers), OPEN))
+    async with asyncio.timeout(10):
+        assert await workers.told.get() == (2, 8, 3)
     beating.cancel()
 
 
