@@ -10,6 +10,7 @@ from core.models import Language, Task, Window
 from core.ports import Engine
 from worker.context import Context
 from worker.patience import end_hung_process, within
+from worker.turns import Turn
 
 DETECT_SECONDS = 300.0  # for the language of three windows
 
@@ -26,10 +27,11 @@ class Listener:
     threads: ThreadPoolExecutor
     loading: ThreadPoolExecutor
 
-    async def language(self, task: Task, windows: Sequence[Window]) -> Language:
+    async def language(self, task: Task, windows: Sequence[Window], turn: Turn) -> Language:
         """The model's loading takes what it takes, and so does waiting for a thread; a hang costs the process."""
         loop, begun = asyncio.get_running_loop(), threading.Event()
-        engine = await loop.run_in_executor(self.loading, self.context.engines.get, task.options.model)
+        with turn.resting():
+            engine = await loop.run_in_executor(self.loading, self.context.engines.get, task.options.model)
         told = self.context.settings.batch_deadline_seconds or DETECT_SECONDS
         listening = loop.run_in_executor(self.threads, _listen, begun, engine, windows)
         try:

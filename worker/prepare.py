@@ -107,7 +107,7 @@ class Preparer:
 
     async def _attempt(self, task: Task, turn: Turn) -> None:
         try:
-            await _Preparation(self._context, self._crew, task).run(turn)
+            await _Preparation(self._context, self._crew, task, turn).run()
         except asyncio.CancelledError:
             await asyncio.shield(self._tasks.give_back(task))
             raise
@@ -166,11 +166,12 @@ class Preparer:
 class _Preparation:
     """One attempt at one task."""
 
-    def __init__(self, context: Context, crew: Crew, task: Task) -> None:
+    def __init__(self, context: Context, crew: Crew, task: Task, turn: Turn) -> None:
         self._context = context
         self._resources = context.resources
         self._crew = crew
         self._task = task
+        self._turn = turn
         self._known: set[int] = set()
         self._held: list[tuple[Cut, Pcm]] = []  # windows that wait for the language, or to be stored together
         self._count = 0
@@ -178,7 +179,7 @@ class _Preparation:
         self._started, self._unlooked = False, 0  # and how many blocks ago the claim was looked at
         self._full, self._counted_at, self._released_at = False, 0.0, -HELD_SECONDS
 
-    async def run(self, turn: Turn) -> None:
+    async def run(self) -> None:
         """Decode and cut to the end; every window is stored and announced on the way."""
         settings = self._context.settings
         mode = "parallel" if settings.use_parallel_transcription else "sequential"
@@ -188,7 +189,7 @@ class _Preparation:
         with self._context.credit.cutting(self._task):
             async with AsyncExitStack() as stack:
                 decoder = await self._open(stack)
-                pieces = await stack.enter_async_context(aclosing(cutter.cut(self._blocks(decoder, turn))))
+                pieces = await stack.enter_async_context(aclosing(cutter.cut(self._blocks(decoder))))
                 async for cut, pcm in pieces:
                     await self._add(cut, pcm)
             await self._finish(cutter.totals.samples, decoder.report.warnings if decoder.report else [])
@@ -206,12 +207,12 @@ class _Preparation:
         self._check(await self._resources.tasks.declare(self._task, round(seconds * SAMPLE_RATE) if seconds else None))
         return decoder
 
-    async def _blocks(self, decoder: Decoder, turn: Turn) -> AsyncIterator[Pcm]:
+    async def _blocks(self, decoder: Decoder) -> AsyncIterator[Pcm]:
         """The decoder's blocks; between two of them others may go first, and the claim is looked at."""
         async for block in decoder.blocks(BLOCK_SAMPLES):
             yield block
             self._unlooked += 1
-            await turn.pass_on()
+            await self._turn.pass_on()
             if self._unlooked >= HOLD_BLOCKS:
                 self._unlooked = 0
                 self._check(await self._resources.tasks.holds(self._task))
@@ -236,7 +237,9 @@ class _Preparation:
     async def _start(self) -> None:
         language, probability = self._task.options.language, self._task.language_probability
         if language is None:
-            found = await self._crew.listener.language(self._task, [Window(pcm=pcm) for _, pcm in self._held])
+            found = await self._crew.listener.language(
+                self._task, [Window(pcm=pcm) for _, pcm in self._held], self._turn
+            )
             language, probability = found.code, found.probability
         self._check(await self._resources.tasks.start_processing(self._task, language, probability))
         self._started = True

@@ -1,8 +1,8 @@
 """At most so many tasks are decoded and cut at the same time; the others take turns with them, a block at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 
 class Turns:
@@ -48,12 +48,29 @@ class Turn:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self.held = False
+        self._resting = False
 
     async def pass_on(self) -> None:
         """Go to the end of the line if anybody waits, so that a short file need not wait for a long one."""
-        if not self._turns.wanted:
-            return
-        self.held = False
-        self._turns.release()
-        await self._turns.acquire()
-        self.held = True
+        if self._turns.wanted:
+            self._give_up()
+        if not self.held:
+            await self._turns.acquire()
+            self.held = True
+        if self._resting:  # meanwhile
+            self._give_up()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Others have the place while the block lasts, and until the next look at whether it is to be passed on."""
+        self._resting = True
+        self._give_up()
+        try:
+            yield
+        finally:
+            self._resting = False
+
+    def _give_up(self) -> None:
+        if self.held:
+            self.held = False
+            self._turns.release()

@@ -1,6 +1,10 @@
 """The whole pipeline in one process, with the fake engine: upload in, chunks done, task ended, nothing left behind."""
 
+import asyncio
+import dataclasses
 import json
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from core.models import SAMPLE_RATE, Options
 from core.states import ChunkState, TaskStatus
 from tests.support.audio import speech, wav
 from tests.support.tasks import blob_keys, chunks_of, ended, put_task, until, working
+from worker.runtime import Worker, open_context
 
 
 @pytest.fixture
@@ -182,3 +187,34 @@ async def test_work_given_back_at_shutdown_counts_no_attempt(resources, fake):
     async with working(fake(), resources):
         assert (await ended(resources, task_id)).status is TaskStatus.COMPLETED
     assert all(chunk.attempts == 1 for chunk in await chunks_of(resources, task_id))
+
+
+async def test_a_file_whose_model_is_fetched_keeps_no_other_from_being_cut(resources, fake):
+    """Though it has the only place."""
+    settings, fetched, at_it = fake(), threading.Event(), threading.Event()
+    assert settings.max_concurrent_jobs == 1
+    async with open_context(settings, resources) as context:
+        engines = context.engines
+
+        def get(model):
+            if model == "tiny.en":
+                at_it.set()
+                fetched.wait()
+            return engines.get(model)
+
+        slow = SimpleNamespace(get=get, warm=engines.warm)
+        worker = Worker(dataclasses.replace(context, engines=slow))
+        running = asyncio.create_task(worker.run())
+        try:
+            waits = await put_task(
+                resources, settings, wav(speech(20)), options=Options(model="tiny.en", language=None)
+            )
+            assert await asyncio.to_thread(at_it.wait, 10)
+            other = await put_task(resources, settings, wav(speech(20)))
+            assert (await ended(resources, other)).status is TaskStatus.COMPLETED
+            fetched.set()
+            assert (await ended(resources, waits)).status is TaskStatus.COMPLETED
+        finally:
+            fetched.set()
+            worker.stop()
+            await running

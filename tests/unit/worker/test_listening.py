@@ -14,6 +14,7 @@ from worker import listening
 from worker.listening import Listener
 from worker.prepare import SHORT_FILES
 from worker.runtime import Worker
+from worker.turns import Turn, Turns
 
 TASK = SimpleNamespace(id="t", options=Options(model="base"))
 DEADLINE = 0.2
@@ -57,7 +58,7 @@ async def test_waiting_for_a_thread_is_no_hang(tmp_path, one_thread):
     one_thread.submit(busy.wait)
     with ThreadPoolExecutor(1) as loading:
         listener = Listener(context=context(tmp_path, lambda _: FakeEngine()), threads=one_thread, loading=loading)
-        finding = asyncio.create_task(listener.language(TASK, []))
+        finding = asyncio.create_task(listener.language(TASK, [], Turn(Turns(1))))
         await asyncio.wait([finding], timeout=3 * DEADLINE)
         busy.set()
         assert (await finding).code == "en"
@@ -71,7 +72,7 @@ async def test_what_has_begun_has_a_deadline(tmp_path, one_thread):
         listener = Listener(context=context(tmp_path, lambda _: engine), threads=one_thread, loading=loading)
         try:
             with pytest.raises(HungError):
-                await listener.language(TASK, [])
+                await listener.language(TASK, [], Turn(Turns(1)))
         finally:
             hangs.set()
 
@@ -92,7 +93,7 @@ async def test_models_that_are_fetched_keep_no_file_from_being_cut(tmp_path, job
     crew, many = worker._preparer._crew, jobs + SHORT_FILES
     work = [
         asyncio.create_task(one)
-        for one in (worker._warm_up(), *(crew.listener.language(TASK, []) for _ in range(many)))
+        for one in (worker._warm_up(), *(crew.listener.language(TASK, [], Turn(Turns(1))) for _ in range(many)))
     ]
     try:
         for _ in work:

@@ -38,7 +38,7 @@ def preparation(credit: Credit) -> _Preparation:
     resources = SimpleNamespace(
         blobs=SimpleNamespace(put=nothing), chunks=SimpleNamespace(add=nothing), tasks=SimpleNamespace(note_cut=nothing)
     )
-    return _Preparation(SimpleNamespace(resources=resources, credit=credit), None, SimpleNamespace(id="t"))
+    return _Preparation(SimpleNamespace(resources=resources, credit=credit), None, SimpleNamespace(id="t"), None)
 
 
 def windows(*indexes: int) -> list[tuple[Cut, np.ndarray]]:

@@ -65,3 +65,35 @@ async def test_being_cancelled_while_waiting_for_the_place_back_gives_none_away(
     release.set()
     await holding
     await third
+
+
+async def test_who_rests_lets_others_in_and_takes_a_place_again_afterwards():
+    """Also where the one who looks for the next block was in line for a place already."""
+    turns, order, over = Turns(1), [], asyncio.Event()
+
+    async def rests() -> None:
+        async with turns.take() as turn:
+            await asyncio.sleep(0)
+            ahead = asyncio.create_task(turn.pass_on())
+            await asyncio.sleep(0)
+            with turn.resting():
+                await over.wait()
+            await ahead
+            assert not turn.held
+            await turn.pass_on()
+            assert turn.held
+            order.append("rested")
+
+    async def work(name: str) -> None:
+        async with turns.take():
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(rests())
+        await group.create_task(work("waited"))
+        await work("came later")
+        over.set()
+    assert order == ["waited", "came later", "rested"]
+    async with asyncio.timeout(10), turns.take():
+        assert not turns.wanted
