@@ -13,7 +13,8 @@ class OneLook:
 
     async def look(self, begin: Callable[[], Coroutine[Any, Any, str]], deadline_seconds: float) -> str | None:
         """What is found, perhaps by the look that is under way; None where it has not ended in time."""
-        if self._under_way is None or self._under_way.done():
-            self._under_way = asyncio.create_task(begin())
-        done, _ = await asyncio.wait({self._under_way}, timeout=deadline_seconds)
-        return self._under_way.result() if done else None
+        look = self._under_way
+        if look is None or look.done():
+            look = self._under_way = asyncio.create_task(begin())
+        done, _ = await asyncio.wait({look}, timeout=deadline_seconds)
+        return look.result() if done else None

@@ -56,7 +56,8 @@ class LostWork:
         self._workers: list[str] = []
         self._found: dict[Queue, dict[Message, float]] = {queue: {} for queue in Queue}  # and since when
         self._before = self._found  # what the pass before this one has found
-        self._newest_taken = dict.fromkeys(Queue, -math.inf)  # since when the latest was there that is gone
+        self._newest_taken = dict.fromkeys(Queue, -math.inf)  # since when the latest was there that was taken
+        self._open: set[str] = set()  # tasks that this pass has looked at
         self._first_pass = True
         self._observer = Observer(context.clock)
         self._there_since = context.clock()
@@ -66,10 +67,15 @@ class LostWork:
         """A new pass, with these workers alive."""
         self._workers = sorted({*listed, self._context.worker_id})
         self._before, self._found = self._found, {queue: {} for queue in Queue}
+        self._open = set()
 
     def forget(self) -> None:
         """Who could not look cannot say that nothing moved."""
         self._observer = Observer(self._context.clock)
+
+    def unfinished(self, task: Task) -> None:
+        """This task has not ended: what is not found of it any more was taken, not cancelled or left out."""
+        self._open.add(task.id)
 
     def task(self, task: Task) -> None:
         """This task is announced, and nobody prepares it."""
@@ -112,10 +118,10 @@ class LostWork:
         self._found[queue][message] = self._context.clock() - seconds
 
     def _note_taken(self) -> None:
-        """What is found no more was taken. Without the broker that says nothing: nobody took it in its order."""
+        """Of an open task what is found no more was taken. Without the broker that says nothing: there is no order."""
         for queue in () if self.away else Queue:
             gone = self._before[queue].keys() - self._found[queue].keys()
-            taken = (self._before[queue][message] for message in gone)
+            taken = (self._before[queue][message] for message in gone if message.task_id in self._open)
             self._newest_taken[queue] = max(self._newest_taken[queue], *taken, -math.inf)
 
     async def _send_again(self, queue: Queue) -> None:

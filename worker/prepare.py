@@ -62,28 +62,32 @@ class Preparer:
         self._context = context
         self._tasks = context.resources.tasks
         self._crew = crew
-        self.held: set[str] = set()  # tasks whose message is in hand
+        self._in_hand: dict[str, Delivery] = {}  # tasks, and the latest message of each
         self._woken: set[str] = set()  # those of them for which another one has come
 
+    @property
+    def held(self) -> set[str]:
+        """Tasks whose message is in hand."""
+        return set(self._in_hand)
+
     async def handle(self, delivery: Delivery) -> None:
-        """Prepare one task from its message to the end, whatever that is."""
+        """Prepare one task from its message to the end, whatever that is. Each attempt settles the one before it."""
         task_id = delivery.message.task_id
-        if task_id in self.held:
+        earlier, self._in_hand[task_id] = self._in_hand.get(task_id), delivery
+        if earlier is not None:
             self._woken.add(task_id)
-            await delivery.ack()
+            await earlier.ack()
             return
-        self.held.add(task_id)
         try:
             await self._while_woken(task_id)
         except TransientError as error:
             log.warning("task left to the sweeper", task_id=task_id, error=str(error))
         except asyncio.CancelledError:
-            await asyncio.shield(delivery.requeue())  # we are leaving: others go on at once
+            await asyncio.shield(self._in_hand[task_id].requeue())  # we are leaving: others go on at once
             raise
         finally:
-            self.held.discard(task_id)
             self._woken.discard(task_id)
-        await delivery.ack()
+            await self._in_hand.pop(task_id).ack()  # after any error: it would keep a place at the broker
 
     async def _while_woken(self, task_id: str) -> None:
         """A wake-up for what is in hand may be for the next attempt, or for a retry: the claim tells."""

@@ -88,7 +88,7 @@ class Slots:
                 await self._work(hand)
             except Exception:
                 log.exception("slot went on after an error that was not foreseen; the sweeper frees its chunks")
-                await self._settler.dropped(hand.arrivals)
+                await self._settler.dropped([one for one in hand.arrivals if _named(one) not in self.parked])
             finally:
                 self._intake.done(hand)
 
@@ -123,8 +123,8 @@ class Slots:
             await grow(batch, hand, self._intake, bring)
         except Exception:
             log.exception("batch did not grow, by an error not foreseen; the sweeper frees what was for it")
-            in_it = [arrival for arrival, _, _ in batch.work]
-            await self._settler.dropped([arrival for arrival in hand.arrivals if arrival not in in_it])
+            still = [*(arrival for arrival, _, _ in batch.work), *(arrival for arrival, _ in suspects)]
+            await self._settler.dropped([arrival for arrival in hand.arrivals if arrival not in still])
 
     async def _bring(self, arrivals: list[Arrival], suspects: list[tuple[Arrival, int]]) -> list[Work]:
         """Claim and load what has arrived, but for those to be attempted alone: they are added to ``suspects``."""
@@ -279,6 +279,10 @@ class Slots:
 
 async def _rest(growing: "asyncio.Task[None]") -> None:
     await growing
+
+
+def _named(arrival: Arrival) -> tuple[str, int]:
+    return arrival.task_id, arrival.index
 
 
 def _name(chunk: Chunk) -> tuple[str, int]:

@@ -115,6 +115,7 @@ class Sweeper:
             await self._chunks(task, listed)
         elif task.prepared:
             self._progress.note(task.id)  # nothing but silence, and a crash before its end was written
+        self._lost.unfinished(task)
 
     async def _unprepared(self, task: Task, listed: set[str]) -> None:
         settings = self._context.settings

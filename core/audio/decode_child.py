@@ -63,6 +63,9 @@ def main() -> None:
         _send_json(sink, b"X", {"code": refusal.args[0], "message": refusal.args[1]})
     except UnreadError as error:
         _send_json(sink, b"S", {"message": str(error)})
+    except OSError as error:
+        message = f"The file does not fit together: a place in it cannot be read ({error})."
+        _send_json(sink, b"X", {"code": "audio_unreadable", "message": message})
     except MemoryError:
         message = "Decoding this file needs more memory than is allowed; convert it to FLAC or WAV first."
         _send_json(sink, b"X", {"code": "audio_unreadable", "message": message})

@@ -10,6 +10,7 @@ from core.engines.models import ModelStore
 from core.ports import Engine
 
 KEPT_MODELS = 2  # a third one pushes out the one that was not used for longest
+LOADS_AT_ONCE = 2  # each takes more memory than what stays of it; fetching them first takes none
 
 
 class EngineRegistry:
@@ -20,6 +21,7 @@ class EngineRegistry:
         self._build = build or build_engine
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._loads = threading.BoundedSemaphore(LOADS_AT_ONCE)
 
     def get(self, model: str) -> Engine:
         """The loaded engine of a model. Raises as :meth:`core.engines.models.ModelStore.find` and ``Engine.load`` do.
@@ -34,28 +36,31 @@ class EngineRegistry:
 
     def _entry(self, model: str) -> "_Entry":
         with self._lock:
-            entry = self._entries.setdefault(model, _Entry())
+            entry = self._entries.setdefault(model, _Entry(self._loads))
             self._entries.move_to_end(model)
-            while len(self._entries) > KEPT_MODELS:
-                # Whoever still works with it holds it; its memory goes with the last of them.
-                self._entries.popitem(last=False)
+            # One that is being loaded stays: whoever asked for it next would load, or even fetch, it once more.
+            loaded = [name for name, each in self._entries.items() if each.engine is not None and name != model]
+            for name in loaded[: max(0, len(self._entries) - KEPT_MODELS)]:
+                del self._entries[name]  # whoever still works with it holds it; its memory goes with the last of them
             return entry
 
 
 class _Entry:
-    """One model's engine and the lock under which it is loaded."""
+    """One model's engine and the lock under which it is loaded. ``loads``: places for those that load."""
 
-    def __init__(self) -> None:
+    def __init__(self, loads: threading.BoundedSemaphore) -> None:
         self._lock = threading.Lock()
-        self._engine: Engine | None = None
+        self._loads = loads
+        self.engine: Engine | None = None
 
     def loaded(self, build: Callable[[], Engine]) -> Engine:
         with self._lock:
-            if self._engine is None:
+            if self.engine is None:
                 engine = build()
-                engine.load()
-                self._engine = engine
-            return self._engine
+                with self._loads:
+                    engine.load()
+                self.engine = engine
+            return self.engine
 
 
 def build_engine(settings: Settings, model: str) -> Engine:

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import struct
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ async def test_a_file_that_cannot_be_read_waits_for_its_storage(
     with pytest.raises(TransientError, match=f"Errno {errno.EIO}") as caught:
         await decode(path)
     assert caught.value.code == "storage_unavailable"
+
+
+@pytest.mark.parametrize("size", [2**62, 2**63 - 100])
+async def test_a_place_that_no_file_has_is_damage(tmp_path: Path, size: int) -> None:
+    """A file of CAF names the length of each part: where it goes on is not the storage's doing, nor the decoder's."""
+    head = b"caff" + struct.pack(">HH", 1, 0)
+    description = b"desc" + struct.pack(">q", 32) + struct.pack(">d4sIIIII", 16_000.0, b"lpcm", 0, 2, 1, 1, 16)
+    (path := tmp_path / "x.caf").write_bytes(head + description + b"free" + struct.pack(">q", size) + bytes(64_000))
+    assert (await refusal(path, LIMITS)).code == "audio_unreadable"
 
 
 async def test_processor_time_is_limited_whatever_the_child_inherits(

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ import pytest
 
 from core.config import Settings
 from core.engines.fake import FakeEngine
-from core.engines.registry import EngineRegistry, build_engine
+from core.engines.registry import LOADS_AT_ONCE, EngineRegistry, build_engine
 from core.errors import EngineError
 from core.models import Language, Options, Window, WindowResult
 from core.ports import Engine, never
@@ -112,3 +113,48 @@ def test_importing_the_registry_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_that_is_being_loaded_is_not_pushed_out() -> None:
+    """Whoever asked for it next would load it, or fetch it, once more beside the first."""
+    slow_is_loading, go_on = threading.Event(), threading.Event()
+    loads: list[str] = []
+
+    def build(_: Settings, model: str) -> Engine:
+        def load() -> None:
+            loads.append(model)
+            if model == "slow":
+                slow_is_loading.set()
+                assert go_on.wait(30)
+
+        return Stub(load)
+
+    registry = EngineRegistry(SETTINGS, build=build)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(registry.get, "slow")
+        assert slow_is_loading.wait(30)
+        for other in ("base", "tiny", "small"):
+            registry.get(other)
+        second = pool.submit(registry.get, "slow")
+        go_on.set()
+        assert first.result(30) is second.result(30)
+    assert loads.count("slow") == 1
+
+
+def test_few_models_are_loaded_at_once() -> None:
+    """Each takes more memory meanwhile than what stays of it."""
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def load() -> None:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.05)
+        with lock:
+            inside -= 1
+
+    registry = EngineRegistry(SETTINGS, build=lambda _, __: Stub(load))
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(registry.get, [f"model-{number}" for number in range(6)]))
+    assert most == LOADS_AT_ONCE

@@ -19,6 +19,7 @@ class Flow:
 
     def __init__(self, *, workers: int = 1, volatile: bool = False) -> None:
         self.now, self.sent = 0.0, list[Message]()
+        self._open: set[str] = set()
         self._workers = [f"w{number}" for number in range(workers)]
         context = SimpleNamespace(
             settings=Settings(_env_file=None, lost_seconds=LOST_SECONDS),
@@ -29,13 +30,16 @@ class Flow:
         )
         self.lost = LostWork(context, SimpleNamespace(chunks=set(), tasks=set()))
 
-    async def pass_(self, *names: str, after: float = 0.0) -> list[str]:
-        """The tasks that are sent again, when so many seconds have gone by."""
+    async def pass_(self, *names: str, after: float = 0.0, ended: tuple[str, ...] = ()) -> list[str]:
+        """The tasks that are sent again, when so many seconds have gone by. Who is missing was taken, or ``ended``."""
         self.now += after
         self.sent.clear()
         self.lost.begin(self._workers)
         for name in names:
             self.lost.task(_task(name))
+        self._open = (self._open | set(names)) - set(ended)
+        for name in self._open:
+            self.lost.unfinished(_task(name))
         await self.lost.end()
         return [message.task_id for message in self.sent]
 
@@ -70,6 +74,15 @@ async def test_what_much_later_ones_overtook_is_sent_again(volatile):
     assert await flow.pass_("lost", after=LONG) == []
     assert await flow.pass_("lost", "late") == []
     assert await flow.pass_("lost", "next", after=5) == ["lost"]
+
+
+async def test_what_was_cancelled_overtook_nothing():
+    """Nor what ended in any other way while nobody looked: nobody took it before the others."""
+    flow = Flow()
+    assert await flow.pass_("first") == []
+    assert await flow.pass_("first", "cancelled", after=LONG) == []
+    assert await flow.pass_("first", after=5, ended=("cancelled",)) == []
+    assert await flow.pass_("first", after=LONG) == []
 
 
 async def test_a_backlog_that_is_taken_in_its_order_is_never_doubled():
