@@ -69,7 +69,7 @@ async def test_nor_the_one_that_stands_by(recording: Path, number: signal.Signal
         assert await samples(decoder) == SECONDS * SAMPLE_RATE
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGUSR1])
 async def test_a_decoder_that_is_killed_is_not_the_files_fault(recording: Path, number: signal.Signals) -> None:
     """By somebody, or by the kernel for want of memory."""
     async with open_decoder(recording, LIMITS) as decoder:

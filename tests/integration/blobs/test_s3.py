@@ -161,4 +161,4 @@ async def test_a_copy_for_the_decoder_goes_with_its_block(s3, tmp_path: Path):
     with pytest.raises(ValueError, match="no"):
         async with blobs.local_file("uploads/a", tmp_path):
             raise ValueError("no")
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
