@@ -254,10 +254,7 @@ class TaskStore:
             await self._tasks.update_one(ended, {"$set": {"open": False}})
 
     async def mark_deleted(self, task_id: str, *, ended_before: datetime | None = None) -> bool:
-        """Hide a task at once and for good; its remains are removed afterwards. False where none can be seen.
-
-        ``ended_before``: only where it has ended before that, and was not retried since then.
-        """
+        """Hide a task for good (one that has ended before a moment, and still has); False where there is none."""
         with guarded():
             changes: Document = {"$set": {"deleted": True, "open": True, "owner": None}, "$inc": {"fence": 1}}
             changes["$unset"] = {"idempotency": ""}
