@@ -43,7 +43,7 @@ from core.config import usable_cores
 from tests.support.live import ROOT
 
 WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
-REST_SECONDS = 3.0  # after it, until the last file is tidied up and the next decoder stands by, as on any other day
+REST_SECONDS = 3.0  # after it, until the last file is tidied up, as on any other day
 PATIENCE_SECONDS = 3600.0
 SLOTS = 2
 UPLOAD_BYTES = 1 << 18  # sent at once

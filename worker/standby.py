@@ -1,4 +1,4 @@
-"""A decoder that stands by: started while the worker has nothing else to do, so that no file waits for it."""
+"""What decoders are cloned from: started while the worker has nothing else to do, so that no file waits for it."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,8 @@ LOOK_SECONDS, LONGEST_SECONDS = 0.5, 60.0  # between two looks; after failures t
 
 
 async def stand_by(decoders: DecoderSource, at_work: Callable[[], bool]) -> None:
-    """For ever. One that cannot be started is not missed: a file that needs one then says what is wrong."""
+    """For ever; one that was killed is started again. One that cannot be started is not missed: a file that needs it
+    then says what is wrong."""
     pause = LOOK_SECONDS
     while True:
         if not at_work():

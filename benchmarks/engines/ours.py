@@ -35,7 +35,7 @@ def keep_first(first: Attempt, _again: object) -> Attempt:
 
 
 class Ours:
-    """The engine, and perhaps a decoder that stands by for the next file. Its process ends with its parent."""
+    """The engine, and perhaps what decoders are cloned from. Its process ends with its parent."""
 
     def __init__(self, engine: Engine, settings: Settings, options: Options) -> None:
         self._engine, self._settings, self._options = engine, settings, options

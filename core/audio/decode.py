@@ -11,14 +11,12 @@ What is not the file's doing is a ``TransientError``: ``storage_unavailable`` wh
 import asyncio
 import json
 import signal
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES
+from core.audio.children import Child, Frames
 from core.errors import AudioError, DecoderUnavailableError, ParascribeError, TransientError
 from core.models import SAMPLE_RATE, Pcm
 
@@ -26,7 +24,6 @@ from core.models import SAMPLE_RATE, Pcm
 _CRASHES = frozenset(
     {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
 )
-PATIENCE_TICKS = 10  # equal parts of the wait for a sound; a pause of this process or machine uses up one of them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,8 +80,9 @@ class DecodeReport:
 class Decoder:
     """One file being decoded. ``report`` is there once :meth:`blocks` has ended."""
 
-    def __init__(self, process: Process, stall_seconds: float) -> None:
+    def __init__(self, process: Child, frames: Frames, stall_seconds: float) -> None:
         self._process = process
+        self._frames = frames
         self.stall_seconds = stall_seconds
         self.info: MediaInfo
         self.report: DecodeReport | None = None
@@ -94,9 +92,9 @@ class Decoder:
         """Of the child, for whoever measures it."""
         return self._process.pid
 
-    async def signal(self) -> None:
-        """Wait until the child says that it is one step further: ready for a file, or shut in with one."""
-        await self._frame()
+    async def shut_in(self, seconds: float) -> None:
+        """Wait until the child is. Raises as reading does, though it has read nothing yet."""
+        await self._frame(seconds)
 
     async def start(self) -> None:
         """Wait until the file is open and fill in ``info``."""
@@ -117,9 +115,9 @@ class Decoder:
             yield rest
         self.report = DecodeReport(**json.loads(body))
 
-    async def _frame(self) -> tuple[bytes, bytes]:
+    async def _frame(self, seconds: float | None = None) -> tuple[bytes, bytes]:
         try:
-            kind, body = await self._read_frame()
+            kind, body = await self._frames.next(seconds or self.stall_seconds)
         except TimeoutError:
             message = f"Decoding gave no sound for {self.stall_seconds:g} s and was stopped; convert the file to FLAC."
             raise AudioError(message, code="decoder_timeout") from None
@@ -129,26 +127,8 @@ class Decoder:
             raise _told(kind, json.loads(body))
         return kind, body
 
-    async def _read_frame(self) -> tuple[bytes, bytes]:
-        kind, length = FRAME_HEADER.unpack(await self._exactly(FRAME_HEADER.size))
-        if length > MAX_FRAME_BYTES:  # only a decoder that was taken over would say so
-            raise AudioError("The decoder answered nonsense and was stopped.", code="decoder_crashed")
-        return kind, await self._exactly(length)
-
-    async def _exactly(self, count: int) -> bytes:
-        """``count`` bytes, or ``TimeoutError`` after the patience.
-
-        The clock runs on while a process is stopped or its machine asleep, and one long timer is then over before
-        anything was read. A read that a short one cuts off has taken nothing from the stream, so it is begun again.
-        """
-        assert self._process.stdout is not None
-        for _ in range(PATIENCE_TICKS):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.stall_seconds / PATIENCE_TICKS):
-                    return await self._process.stdout.readexactly(count)
-        raise TimeoutError
-
     async def _obituary(self) -> ParascribeError:
+        await self.close()  # one that was taken over may have closed its pipe and live on
         status = await self._process.wait()
         if status == -signal.SIGXCPU:
             message = "Decoding this file takes more processor time than is allowed; convert it to FLAC or WAV first."
@@ -163,9 +143,7 @@ class Decoder:
         """Kill the child, if it lives, and reap it."""
         if self._process.returncode is None:
             self._process.kill()
-        assert self._process.stdout is not None
-        while await self._process.stdout.read(65_536):  # a pipe that nobody empties is never closed
-            pass
+        self._frames.close()
         await self._process.wait()
 
 

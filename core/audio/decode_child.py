@@ -1,6 +1,6 @@
-"""The decoder's child process: the file on descriptor 0, frames of the answer on descriptor 1, nothing else.
+"""What a decoder's process does with its file: on descriptor 0 the file, on 1 the frames of the answer, nothing else.
 
-Started by ``core.audio.decoders`` and by nothing else; ``core.audio.wire`` says how the two speak.
+``core.audio.fork_server`` runs it; ``core.audio.wire`` says how it speaks to its parent.
 
 Imports nothing heavy but PyAV, and all of it before the sandbox closes: afterwards no file opens, no module either.
 """
@@ -10,10 +10,7 @@ import fcntl
 import io
 import json
 import os
-import signal
-import socket
 import struct
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +26,7 @@ from core.audio.resample import Resampler
 from core.audio.source import Source, UnreadError
 from core.audio.timeline import Timeline
 from core.audio.wave_header import wave_options
-from core.audio.wire import FRAME_HEADER, PCM_BYTES, PIPE_BYTES, REQUEST_BYTES, Request
+from core.audio.wire import FRAME_HEADER, PCM_BYTES, PIPE_BYTES, Request
 
 _BOMB_AFTER_SECONDS = 3_600
 _MAX_READ_ERRORS = 64  # in a row
@@ -44,16 +41,11 @@ class _Report:
     truncated: bool = False
 
 
-def main() -> None:
-    """Answer one request and exit. Every end that is not a crash is told in an ``E``, ``X`` or ``S`` frame."""
-    _leave_signals_to_the_parent()
+def serve(request: Request) -> None:
+    """Answer one request. Every end that is not a crash is told in an ``E``, ``X`` or ``S`` frame."""
     sink = io.FileIO(1, "w", closefd=False)
     _widen(sink.fileno())
-    _warm_up(int(sys.argv[-1]))
-    _send(sink, b"R", b"")
-    request = _wait_for_a_file()
-    if request is None:
-        return
+    _send_json(sink, b"C", {"pid": os.getpid()})
     source = Source(io.FileIO(0, closefd=False), request.name)
     layers = _shut_in(request)
     _send(sink, b"T", b"")
@@ -71,13 +63,6 @@ def main() -> None:
         _send_json(sink, b"X", {"code": "audio_unreadable", "message": message})
 
 
-def _leave_signals_to_the_parent() -> None:
-    """Ctrl-C and the end of a service go to all processes of the worker: it decides when we are done, and kills us."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # ignored, SIGKILL would follow, as if from somebody else
-
-
 def _widen(pipe: int) -> None:
     """Room for a whole frame, where there is such a call (Linux) and the user's pipes may have that much."""
     call = getattr(fcntl, "F_SETPIPE_SZ", None)
@@ -86,19 +71,7 @@ def _widen(pipe: int) -> None:
             fcntl.fcntl(pipe, call, PIPE_BYTES)
 
 
-def _wait_for_a_file() -> Request | None:
-    """The file takes the socket's place as descriptor 0. None: whoever started us does not need us any more."""
-    door = socket.socket(fileno=0)
-    message, files, _, _ = socket.recv_fds(door, REQUEST_BYTES, 1)
-    door.detach()
-    if not files:
-        return None
-    os.dup2(files[0], 0)
-    os.close(files[0])
-    return Request(**json.loads(message))
-
-
-def _warm_up(rate: int) -> None:
+def warm_up(rate: int) -> None:
     """Decode a second of silence, so that whatever Python or libav load on first use is loaded."""
     header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8, b"data", 8000)
     resampler = Resampler(rate)

@@ -114,8 +114,7 @@ async def test_a_pause_of_the_process_is_not_a_stall(tmp_path: Path) -> None:
     async with open_decoder(path, LIMITS) as decoder:
         decoder.stall_seconds = 0.5
         reading = asyncio.create_task(_count(decoder))
-        stream = decoder._process.stdout
-        assert stream is not None
+        stream = decoder._frames._reader
         while stream._waiter is None:  # type: ignore[attr-defined]  # noqa: ASYNC110  until it waits for the child
             await asyncio.sleep(0)
         time.sleep(0.8)  # noqa: ASYNC251  what SIGSTOP and SIGCONT look like from inside

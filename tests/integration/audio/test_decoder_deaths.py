@@ -58,15 +58,17 @@ async def test_what_ends_the_worker_does_not_reach_the_decoder(recording: Path, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_nor_the_one_that_stands_by(recording: Path, number: signal.Signals) -> None:
+async def test_nor_the_server_that_stands_by(recording: Path, number: signal.Signals) -> None:
     """It takes the next file as if nothing had been."""
     decoders = Decoders()
     await decoders.prepare()
-    assert decoders._ready is not None
-    os.kill(pid := decoders._ready.process.pid, number)
+    server = decoders._server
+    assert server is not None
+    os.kill(server.process.pid, number)
     async with decoders.open(recording, LIMITS) as decoder:
-        assert decoder.pid == pid
         assert await samples(decoder) == SECONDS * SAMPLE_RATE
+    assert server.process.returncode is None
+    await decoders.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGUSR1])

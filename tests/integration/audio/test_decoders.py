@@ -1,14 +1,14 @@
-"""A decoder that stands by: it saves the start of a process, and costs nobody anything if it dies or is not used."""
+"""The server that decoders are clones of: it saves their start, and costs nobody anything if it dies or is not used."""
 
 import asyncio
 import fcntl
 import os
 import platform
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -38,6 +38,11 @@ def children() -> set[int]:
     return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
 
 
+def every_child() -> set[int]:
+    """Those that are dead and were not waited for as well."""
+    return {child.pid for child in psutil.Process().children()}
+
+
 async def decoded(decoders: Decoders, path: Path) -> tuple[int, int]:
     """Which process did it, and how many samples came."""
     async with decoders.open(path, LIMITS) as decoder:
@@ -52,13 +57,63 @@ async def standing_by(decoders: Decoders) -> int:
     return pid
 
 
-async def test_the_one_that_stands_by_takes_the_next_file(decoders: Decoders) -> None:
-    """And only that: the one after it is a new process, with nothing left of the first file."""
-    pid = await standing_by(decoders)
+async def test_every_file_has_a_process_of_its_own(decoders: Decoders) -> None:
+    """With nothing left of another file, and none of them is the one that stands by."""
+    server = await standing_by(decoders)
     first, samples = await decoded(decoders, CLIPS[0])
     second, again = await decoded(decoders, CLIPS[0])
-    assert first == pid != second
+    assert len({server, first, second}) == 3
     assert samples == again > SAMPLE_RATE
+    assert children() >= {server}
+    assert not {first, second} & children()
+
+
+async def test_a_file_costs_no_start(decoders: Decoders) -> None:
+    """A clone takes a small part of the processor time that the server took to load everything."""
+    server = psutil.Process(await standing_by(decoders)).cpu_times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(5):
+        await decoded(decoders, CLIPS[0])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    clones = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+    assert clones / 5 < (server.user + server.system) / 2
+
+
+async def test_files_side_by_side(decoders: Decoders) -> None:
+    """Each has its own."""
+    await standing_by(decoders)
+    done = await asyncio.gather(*(decoded(decoders, CLIPS[0]) for _ in range(4)))
+    assert len({pid for pid, _ in done}) == 4
+    assert len({samples for _, samples in done}) == 1
+
+
+async def test_where_no_clone_can_be_made_the_server_decodes(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS. The next file has another one."""
+    none = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio import fork_server as server; "
+    monkeypatch.setattr(module, "_BOOTSTRAP", none + "server.clone = lambda: -1; server.main()")
+    server = await standing_by(decoders)
+    done = await asyncio.gather(*(decoded(decoders, CLIPS[0]) for _ in range(3)))
+    assert done[0][0] == server
+    assert len({pid for pid, _ in done}) == 3
+    assert len({samples for _, samples in done}) == 1
+    assert not {pid for pid, _ in done} & children()
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_whoever_stops_waiting_leaves_nothing_behind(decoders: Decoders, steps: int) -> None:
+    """At whichever point: no process, and the next file is decoded."""
+    server = await standing_by(decoders)
+    before = every_child()
+    opening = asyncio.create_task(decoded(decoders, CLIPS[0]))
+    for _ in range(steps):
+        await asyncio.sleep(0.0005)
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    assert every_child() == before
+    assert server in before
+    assert (await decoded(decoders, CLIPS[0]))[1] > SAMPLE_RATE
 
 
 async def test_preparing_twice_starts_one(decoders: Decoders) -> None:
@@ -86,8 +141,8 @@ async def test_one_that_died_is_replaced(decoders: Decoders) -> None:
         while not (following := children() - before):
             await asyncio.sleep(0)  # its end is noticed by the loop
             await decoders.prepare()
-    used, _ = await decoded(decoders, CLIPS[0])
-    assert following == {used}
+    assert (await decoded(decoders, CLIPS[0]))[1] > SAMPLE_RATE
+    assert following == children() - before
 
 
 async def test_a_file_that_cannot_be_read_is_refused_as_by_any_other(decoders: Decoders, tmp_path: Path) -> None:
@@ -100,7 +155,7 @@ async def test_a_file_that_cannot_be_read_is_refused_as_by_any_other(decoders: D
     assert caught.value.code in {"audio_unreadable", "format_not_allowed"}
 
 
-async def test_the_one_that_stands_by_is_shut_in_before_it_reads(decoders: Decoders) -> None:
+async def test_a_clone_is_shut_in_before_it_reads(decoders: Decoders) -> None:
     """It has said which layers hold when it begins to read."""
     await standing_by(decoders)
     async with decoders.open(CLIPS[0], LIMITS) as ready:
@@ -111,8 +166,9 @@ async def test_the_one_that_stands_by_is_shut_in_before_it_reads(decoders: Decod
 async def test_its_pipe_has_room_for_a_frame(decoders: Decoders) -> None:
     """It was widened before the child was shut in."""
     async with decoders.open(CLIPS[0], LIMITS) as decoder:
-        stream: Any = decoder._process.stdout
-        pipe = stream._transport.get_extra_info("pipe")
+        transport = decoder._frames.transport
+        assert transport is not None
+        pipe = transport.get_extra_info("pipe")
         assert fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == PIPE_BYTES
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from core.audio.decode import DecodeLimits
-from core.audio.decoders import Decoders
+from core.audio.decoders import open_decoder
 from core.audio.sandbox import _program
 from core.errors import AudioError
 from tests.helpers_audio import CLIPS, noise, write_wav
@@ -28,7 +28,7 @@ LIMITS = DecodeLimits(stall_seconds=30)
 async def outcome(path: Path, **layers: Any) -> str:
     """``decoded``, or the code of the error."""
     try:
-        async with Decoders().open(path, LIMITS, **layers) as decoder:
+        async with open_decoder(path, LIMITS, **layers) as decoder:
             async for _ in decoder.blocks(16_000):
                 pass
     except AudioError as error:

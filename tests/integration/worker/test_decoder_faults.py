@@ -8,22 +8,36 @@ from tests.support.audio import speech, wav
 from tests.support.tasks import blob_keys, ended, put_task, until, working
 
 TIMES = 5  # more often than a task may be tried
-# Run by the child before it serves, with a file to keep count in; after that it may open none.
-EXITS = "from core.audio import decode_child; decode_child._answer = lambda *_: os._exit(7)"
+# Run by the server before it serves.
+EXITS = "decode_child._answer = lambda *_: os._exit(7)"
 STORAGE_FAILS = """
 import io
-if not os.path.exists({there!r}):
-    class Failing(io.FileIO):
-        def read(self, count=-1):
-            raise OSError(5, "the share is away")
-    io.FileIO = Failing
+class Failing(io.FileIO):
+    def read(self, count=-1):
+        raise OSError(5, "the share is away")
+def look():
+    if not os.path.exists({there!r}):
+        io.FileIO = Failing
+"""
+# Each clone, before it is shut in, leaves a line in a file.
+SERVER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from core.audio import decode_child
+def look():
+    pass
+{program}
+def serve(request, serve=decode_child.serve):
+    print(file=open({log!r}, "a"))
+    look()
+    serve(request)
+decode_child.serve = serve
 """
 
 
 def with_first(program, log):
-    """A child that runs this first, and leaves a line for each start."""
-    count = f"import os, sys; sys.path.insert(0, sys.argv[1]); print(file=open({str(log)!r}, 'a'))"
-    return f"{count}\n{program}\n{decoders._BOOTSTRAP}"
+    """A server whose clones do this."""
+    return SERVER.format(program=program, log=str(log)) + decoders._BOOTSTRAP
 
 
 async def test_a_decoder_that_is_ended_each_time_costs_attempts_and_no_upload(

@@ -6,12 +6,12 @@ import io
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from core.audio.children import Frames, Sibling
 from core.audio.decode import Decoder
 from core.audio.decode_child import _blocks, _send, _widen
 from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, PCM_BYTES, PIPE_BYTES
@@ -34,8 +34,7 @@ def decoder_saying(*frames: bytes) -> Decoder:
     stream = asyncio.StreamReader()
     stream.feed_data(b"".join(frames))
     stream.feed_eof()
-    process: Any = SimpleNamespace(stdout=stream)
-    return Decoder(process, 5.0)
+    return Decoder(Sibling(0), Frames(stream), 5.0)
 
 
 async def read(bodies: list[bytes], samples: int) -> list[Pcm]:
