@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, PIPE_BYTES
 from core.errors import AudioError
@@ -34,6 +34,8 @@ class Child(Protocol):
 class Sibling:
     """Implements :class:`Child` for one that is ours, though asyncio did not start it and so does not watch it."""
 
+    _killed: ClassVar[set["Sibling"]] = set()  # for which perhaps nobody waits any more
+
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._status: int | None = None
@@ -53,7 +55,9 @@ class Sibling:
     def kill(self) -> None:
         """See :class:`Child`."""
         if self.returncode is None:  # else the number may be another's by now
-            os.kill(self.pid, signal.SIGKILL)
+            self._killed.add(self)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def wait(self) -> int:
         """See :class:`Child`. It has closed its pipe by then, or was killed: there is not long to look."""
@@ -61,7 +65,13 @@ class Sibling:
         while (status := self.returncode) is None:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
+        self._killed.discard(self)
         return status
+
+    @classmethod
+    def reap(cls) -> None:
+        """Those that were killed, and whose killer was cancelled before they had ended."""
+        cls._killed -= {each for each in cls._killed if each.returncode is not None}
 
 
 class Frames:

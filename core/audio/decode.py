@@ -12,6 +12,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ from core.models import SAMPLE_RATE, Pcm
 _CRASHES = frozenset(
     {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
 )
+_DYING_SECONDS = 1.0  # for what takes a thousandth of one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +121,8 @@ class Decoder:
         try:
             kind, body = await self._frames.next(seconds or self.stall_seconds)
         except TimeoutError:
+            if self._process.returncode is not None:
+                raise await self._obituary() from None
             message = f"Decoding gave no sound for {self.stall_seconds:g} s and was stopped; convert the file to FLAC."
             raise AudioError(message, code="decoder_timeout") from None
         except asyncio.IncompleteReadError:
@@ -128,7 +132,10 @@ class Decoder:
         return kind, body
 
     async def _obituary(self) -> ParascribeError:
-        await self.close()  # one that was taken over may have closed its pipe and live on
+        with suppress(TimeoutError):  # one that was taken over may have closed its pipe and live on
+            async with asyncio.timeout(_DYING_SECONDS):
+                await self._process.wait()
+        await self.close()
         status = await self._process.wait()
         if status == -signal.SIGXCPU:
             message = "Decoding this file takes more processor time than is allowed; convert it to FLAC or WAV first."
@@ -141,10 +148,14 @@ class Decoder:
 
     async def close(self) -> None:
         """Kill the child, if it lives, and reap it."""
+        self.abandon()
+        await self._process.wait()
+
+    def abandon(self) -> None:
+        """Kill the child, if it lives; it is reaped at some time."""
         if self._process.returncode is None:
             self._process.kill()
         self._frames.close()
-        await self._process.wait()
 
 
 def _told(kind: bytes, fields: dict[str, str]) -> ParascribeError:

@@ -45,7 +45,6 @@ def serve(request: Request) -> None:
     """Answer one request. Every end that is not a crash is told in an ``E``, ``X`` or ``S`` frame."""
     sink = io.FileIO(1, "w", closefd=False)
     _widen(sink.fileno())
-    _send_json(sink, b"C", {"pid": os.getpid()})
     source = Source(io.FileIO(0, closefd=False), request.name)
     layers = _shut_in(request)
     _send(sink, b"T", b"")

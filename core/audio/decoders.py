@@ -4,87 +4,27 @@ A clone is given its file, and a pipe for what it says, as open descriptors: it 
 """
 
 import asyncio
-import json
 import os
-import socket
-import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from core.audio.children import PATIENCE_TICKS, Frames, Sibling
+from core.audio.children import Sibling
 from core.audio.decode import DecodeLimits, Decoder
-from core.audio.wire import READY, Request
+from core.audio.server import STEP_SECONDS, Server, start, unavailable
+from core.audio.wire import Request
 from core.errors import AudioError, DecoderUnavailableError
 from core.models import SAMPLE_RATE
-
-STEP_SECONDS = 60.0  # for what takes a tenth of one
-_ROOT = Path(__file__).resolve().parents[2]
-# By a path of our own: -I drops the working directory, and a checkout that is run in place is not installed.
-_BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio.fork_server import main; main()"
-
-
-@dataclass(frozen=True, slots=True)
-class _Server:
-    """The process, and where it is asked for clones."""
-
-    process: Process
-    door: socket.socket
-
-    async def ready(self) -> None:
-        """Wait until it has loaded everything. Raises ``DecoderUnavailableError``."""
-        loop = asyncio.get_running_loop()
-        for _ in range(PATIENCE_TICKS):  # for the same reason as in `Frames`
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STEP_SECONDS / PATIENCE_TICKS):
-                    if await loop.sock_recv(self.door, len(READY)) == READY:
-                        return
-                    raise await self._lost()
-        raise await self._lost()
-
-    async def clone(self, file: int, stall_seconds: float, request: Request) -> Decoder:
-        """For one file. Raises ``DecoderUnavailableError``; the server is no more then."""
-        reading, writing = os.pipe()
-        frames = await Frames.of(reading)
-        try:
-            self._ask(request, file, writing)
-            _, body = await frames.next(STEP_SECONDS)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            frames.close()
-            raise await self._lost() from error
-        except BaseException:
-            frames.close()
-            raise
-        pid = int(json.loads(body)["pid"])
-        return Decoder(self.process if pid == self.process.pid else Sibling(pid), frames, stall_seconds)
-
-    async def end(self) -> None:
-        """Nobody needs it any more."""
-        self.door.close()
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
-
-    def _ask(self, request: Request, file: int, writing: int) -> None:
-        try:
-            socket.send_fds(self.door, [json.dumps(asdict(request)).encode()], [file, writing])
-        finally:
-            os.close(writing)
-
-    async def _lost(self) -> DecoderUnavailableError:
-        await self.end()
-        return _unavailable(f"it ended with status {self.process.returncode}")
 
 
 class Decoders:
     """Decoders for one event loop. Whoever has called :meth:`prepare` or :meth:`open` has to :meth:`close`."""
 
     def __init__(self) -> None:
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._asking = asyncio.Lock()
+        self._closed = False
 
     async def prepare(self) -> None:
         """Have a server stand by, if there is none, and wait until it does.
@@ -106,40 +46,49 @@ class Decoders:
             await _shut_in(decoder)
             await decoder.start()
             yield decoder
+        except AudioError as error:
+            if error.code == "decoder_crashed":
+                await self._dismiss()
+            raise
         finally:
             await decoder.close()
 
     async def close(self) -> None:
-        """End the server."""
+        """End the server. No file is opened after that."""
+        self._closed = True
+        await self._end()
+
+    async def _end(self) -> None:
         server, self._server = self._server, None
         if server is not None:
             await server.end()
 
-    async def _opened(self, path: Path, stall_seconds: float, request: Request) -> Decoder:
-        opening = asyncio.create_task(self._cloned(path, stall_seconds, request))
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:  # the clone alone can tell which process is to be ended
-            for opened in await asyncio.gather(opening, return_exceptions=True):
-                if isinstance(opened, Decoder):
-                    await opened.close()
-            raise
+    async def _dismiss(self) -> None:
+        """Whoever makes a decoder crash may learn how it is laid out in memory, and all clones are alike."""
+        async with self._asking:
+            await self._end()
 
-    async def _cloned(self, path: Path, stall_seconds: float, request: Request) -> Decoder:
+    async def _opened(self, path: Path, stall_seconds: float, request: Request) -> Decoder:
         """A server that stood by may have been killed meanwhile, for want of memory."""
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             async with self._asking:
+                Sibling.reap()
                 if self._server is not None:
                     with suppress(DecoderUnavailableError):
-                        return await self._clone_of(self._server, file, stall_seconds, request)
-                return await self._clone_of(await self._prepared(), file, stall_seconds, request)
+                        return await self._cloned(self._server, file, stall_seconds, request)
+                return await self._cloned(await self._prepared(), file, stall_seconds, request)
         finally:
             os.close(file)
 
-    async def _clone_of(self, server: _Server, file: int, stall_seconds: float, request: Request) -> Decoder:
+    async def _cloned(self, server: Server, file: int, stall_seconds: float, request: Request) -> Decoder:
+        cloning = asyncio.create_task(server.clone(os.dup(file), stall_seconds, request))
         try:
-            decoder = await server.clone(file, stall_seconds, request)
+            decoder = await asyncio.shield(cloning)
+        except asyncio.CancelledError:  # the server alone can tell which process is to be ended
+            self._server = None
+            cloning.add_done_callback(lambda _: _taken_back(server, cloning))
+            raise
         except DecoderUnavailableError:
             self._server = None
             raise
@@ -148,11 +97,21 @@ class Decoders:
             server.door.close()
         return decoder
 
-    async def _prepared(self) -> _Server:
+    async def _prepared(self) -> Server:
         if self._server is None or self._server.process.returncode is not None:
-            await self.close()
-            self._server = await _start()
+            await self._end()
+            self._server = await start()
+        if self._closed:
+            await self._end()
+            raise unavailable("it was closed")
         return self._server
+
+
+def _taken_back(server: Server, cloning: "asyncio.Task[Decoder]") -> None:
+    """Nobody waits for it any more. The server leaves by itself when the door is closed."""
+    server.door.close()
+    if not cloning.cancelled() and cloning.exception() is None:
+        cloning.result().abandon()
 
 
 @asynccontextmanager
@@ -171,12 +130,7 @@ async def _shut_in(decoder: Decoder) -> None:
     try:
         await decoder.shut_in(STEP_SECONDS)
     except (AudioError, DecoderUnavailableError) as error:
-        raise _unavailable(str(error)) from error
-
-
-def _unavailable(how: str) -> DecoderUnavailableError:
-    message = f"No decoder could be made ready ({how}). Look at this machine's limits on processes and memory."
-    return DecoderUnavailableError(message)
+        raise unavailable(str(error)) from error
 
 
 def _request(limits: DecodeLimits, for_tests: dict[str, Any]) -> Request:
@@ -189,29 +143,3 @@ def _request(limits: DecodeLimits, for_tests: dict[str, Any]) -> Request:
         parent_pid=os.getpid(),
         **for_tests,
     )
-
-
-async def _start() -> _Server:
-    """One that stands by."""
-    server = await _spawn()
-    try:
-        await server.ready()
-    except BaseException:
-        await server.end()
-        raise
-    return server
-
-
-async def _spawn() -> _Server:
-    door, inside = socket.socketpair()
-    door.settimeout(0)
-    command = [sys.executable, "-I", "-c", _BOOTSTRAP, str(_ROOT), str(SAMPLE_RATE)]
-    try:
-        with inside:
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=inside.fileno(), stdout=DEVNULL, stderr=DEVNULL, env={}, cwd="/"
-            )
-    except BaseException:
-        door.close()
-        raise
-    return _Server(process, door)

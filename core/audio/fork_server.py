@@ -18,8 +18,8 @@ import signal
 import socket
 import sys
 
-from core.audio import decode_child
-from core.audio.wire import READY, REQUEST_BYTES, Request
+from core.audio import decode_child, sandbox
+from core.audio.wire import NUMBER, READY, REQUEST_BYTES, Request
 
 _CLONE_PARENT = 0x8000
 _CLONE = {"x86_64": 56, "aarch64": 220}  # the system call's number
@@ -28,12 +28,16 @@ _CLONE = {"x86_64": 56, "aarch64": 220}  # the system call's number
 def main() -> None:
     """Serve until nobody is left at the other end of descriptor 0."""
     _leave_signals_to_the_parent()
+    sandbox.hide()
     decode_child.warm_up(int(sys.argv[-1]))
     door = socket.socket(fileno=0)
     door.send(READY)
     while (found := _next(door)) is not None:
         request, files = found
-        if clone() <= 0:  # this is the clone, or there is none
+        pid = clone()
+        if pid:
+            door.send(NUMBER.pack(pid if pid > 0 else os.getpid()))
+        if pid <= 0:  # this is the clone, or there is none
             door.detach()
             _become_decoder(request, files)
         for file in files:
@@ -44,13 +48,25 @@ def clone() -> int:
     """As fork(2) returns, but for the child's parent, which is this process's own; -1 where there is no clone.
 
     The library's fork would do, had it that flag: what it does beside the call is for other threads, of which there are
-    none here.
+    none here. Some kernels of sandboxes take the flag and do nothing with it: gVisor's until June 2026.
     """
-    number = _CLONE.get(platform.machine())
+    number, us = _CLONE.get(platform.machine()), os.getpid()
     if sys.platform != "linux" or number is None:
         return -1
     arguments = (number, _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
-    return int(ctypes.PyDLL(None).syscall(*map(ctypes.c_long, arguments)))
+    pid = int(ctypes.PyDLL(None).syscall(*map(ctypes.c_long, arguments)))
+    if pid == 0 and os.getppid() == us:
+        os._exit(0)
+    return -1 if pid > 0 and _is_ours(pid) else pid
+
+
+def _is_ours(pid: int) -> bool:
+    """A child of this process, instead of its parent's; it has ended then."""
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _leave_signals_to_the_parent() -> None:

@@ -50,12 +50,18 @@ def apply(*, cpu_seconds: int, memory_bytes: int, parent_pid: int) -> list[str]:
     return layers + (["seccomp"] if _filter_system_calls() else [])
 
 
+def hide() -> None:
+    """No other process of the same user may look into this one, or change it (Linux)."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_DUMPABLE, 0)
+
+
 def _limit_resources(cpu_seconds: int, memory_bytes: int) -> None:
     limits: Mapping[int, tuple[int, int]] = {
         resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds + 5),  # SIGXCPU, and SIGKILL should that not end it
         resource.RLIMIT_FSIZE: (0, 0),
         resource.RLIMIT_CORE: (0, 0),
-        resource.RLIMIT_NOFILE: (3, 3),  # the file, the pipe and /dev/null are open; no other can be
+        resource.RLIMIT_NOFILE: (0, 0),  # what is open stays so; with room for three, closing one would make room
         resource.RLIMIT_NPROC: (0, 0),
     }
     for kind, pair in limits.items():
@@ -68,7 +74,7 @@ def _die_with_parent(parent_pid: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before the line above could take effect
         os._exit(1)
-    _prctl(_PR_SET_DUMPABLE, 0)
+    hide()
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 

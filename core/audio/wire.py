@@ -2,17 +2,18 @@
 
 The server of :mod:`core.audio.fork_server` starts with the rate of its output as argument and a socket as descriptor
 0. There it says ``READY``, and then gets a message for each file: a :class:`Request` as JSON and, as open descriptors,
-the file and a pipe. On that pipe its clone speaks in frames: a kind (one byte), a length (uint32, little endian) and a
-body. First ``C`` (its number, JSON), ``T`` (it is shut in, and has read nothing of the file yet; empty) and ``I`` (the
-file's description, JSON), then any number of ``P`` (native-endian int16 samples, at most ``PCM_BYTES``), then ``E``
-(the report, JSON); or after ``T`` at any point ``X`` (what is wrong with the file: code and message, JSON) or ``S``
-(the storage failed while it was read: message, JSON).
+the file and a pipe. It answers with the number of its clone (``NUMBER``), which speaks on that pipe in frames: a kind
+(one byte), a length (uint32, little endian) and a body. First ``T`` (it is shut in, and has read nothing of the file
+yet; empty) and ``I`` (the file's description, JSON), then any number of ``P`` (native-endian int16 samples, at most
+``PCM_BYTES``), then ``E`` (the report, JSON); or after ``T`` at any point ``X`` (what is wrong with the file: code and
+message, JSON) or ``S`` (the storage failed while it was read: message, JSON).
 """
 
 import struct
 from dataclasses import dataclass
 
 READY = b"R"
+NUMBER = struct.Struct("<I")
 REQUEST_BYTES = 4_096  # the most that a request takes
 FRAME_HEADER = struct.Struct("<cI")
 PCM_BYTES = 240_000  # the most that one P frame holds: 7.5 s, so that four fill a block of half a minute exactly

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.audio import decoders as module
+from core.audio import server as module
 from core.audio.decode import DecodeLimits, Decoder
 from core.audio.decoders import Decoders, open_decoder
 from core.errors import DecoderUnavailableError, TransientError

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.audio import decoders as module
+from core.audio import server as module
+from core.audio.children import Sibling
 from core.audio.decode import DecodeLimits
 from core.audio.decoders import Decoders
 from core.audio.wire import PIPE_BYTES
@@ -41,6 +42,24 @@ def children() -> set[int]:
 def every_child() -> set[int]:
     """Those that are dead and were not waited for as well."""
     return {child.pid for child in psutil.Process().children()}
+
+
+def server_with(program: str) -> str:
+    """A server that runs this first."""
+    first = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio import fork_server; "
+    return f"{first}{program}; fork_server.main()"
+
+
+def descriptors() -> int:
+    """How many files this process has open."""
+    return psutil.Process().num_fds()
+
+
+async def until_gone(pids: set[int]) -> None:
+    """Reaped, too."""
+    async with asyncio.timeout(10):
+        while pids & every_child():  # noqa: ASYNC110  there is no event for that
+            await asyncio.sleep(0.01)
 
 
 async def decoded(decoders: Decoders, path: Path) -> tuple[int, int]:
@@ -87,12 +106,16 @@ async def test_files_side_by_side(decoders: Decoders) -> None:
     assert len({samples for _, samples in done}) == 1
 
 
+REFUSED = "fork_server.clone = lambda: -1"
+FLAG_IGNORED = "fork_server._CLONE_PARENT = 0"  # as gVisor did
+
+
+@pytest.mark.parametrize("program", [REFUSED, FLAG_IGNORED])
 async def test_where_no_clone_can_be_made_the_server_decodes(
-    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     """As on macOS. The next file has another one."""
-    none = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio import fork_server as server; "
-    monkeypatch.setattr(module, "_BOOTSTRAP", none + "server.clone = lambda: -1; server.main()")
+    monkeypatch.setattr(module, "_BOOTSTRAP", server_with(program))
     server = await standing_by(decoders)
     done = await asyncio.gather(*(decoded(decoders, CLIPS[0]) for _ in range(3)))
     assert done[0][0] == server
@@ -101,19 +124,69 @@ async def test_where_no_clone_can_be_made_the_server_decodes(
     assert not {pid for pid, _ in done} & children()
 
 
-@pytest.mark.parametrize("steps", range(8))
-async def test_whoever_stops_waiting_leaves_nothing_behind(decoders: Decoders, steps: int) -> None:
-    """At whichever point: no process, and the next file is decoded."""
+@pytest.mark.parametrize("program", ["", REFUSED])
+async def test_a_crash_is_the_files_and_the_next_decoder_is_laid_out_anew(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """Clones are alike in memory, and whoever makes them crash learns something each time."""
+    crash = "; from core.audio import decode_child; decode_child._answer = lambda *_: ctypes.string_at(0)"
+    monkeypatch.setattr(module, "_BOOTSTRAP", server_with(f"import ctypes; {program or 'pass'}{crash}"))
+    for _ in range(3):
+        server = await standing_by(decoders)
+        with pytest.raises(AudioError) as caught:
+            await decoded(decoders, CLIPS[0])
+        assert caught.value.code == "decoder_crashed"
+        await until_gone({server})
+
+
+async def test_a_clone_that_dies_at_once_leaves_the_server_in_peace(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known by its number before it says anything, and is reaped."""
+    dies = "import os; fork_server._become_decoder = lambda *_: os._exit(9)"
+    monkeypatch.setattr(module, "_BOOTSTRAP", server_with(dies))
     server = await standing_by(decoders)
-    before = every_child()
+    for _ in range(3):
+        with pytest.raises(DecoderUnavailableError, match="exit status 9"):
+            await decoded(decoders, CLIPS[0])
+    assert server in children()
+    assert len(every_child()) == len(children())
+
+
+@pytest.mark.parametrize("steps", range(8))
+@pytest.mark.parametrize("times", [1, 2])
+async def test_whoever_stops_waiting_leaves_nothing_behind(decoders: Decoders, steps: int, times: int) -> None:
+    """At whichever point: no process, no descriptor, and the next file is decoded."""
+    await standing_by(decoders)
+    await decoded(decoders, CLIPS[0])
+    await asyncio.sleep(0)  # what is closed is closed in the next turn
+    before = len(every_child()), descriptors()
     opening = asyncio.create_task(decoded(decoders, CLIPS[0]))
     for _ in range(steps):
         await asyncio.sleep(0.0005)
-    opening.cancel()
+    for _ in range(times):
+        opening.cancel()
+        await asyncio.sleep(0)
     await asyncio.gather(opening, return_exceptions=True)
-    assert every_child() == before
-    assert server in before
     assert (await decoded(decoders, CLIPS[0]))[1] > SAMPLE_RATE
+    await decoders.prepare()
+    async with asyncio.timeout(10):
+        while (len(every_child()), descriptors()) != before:
+            await asyncio.sleep(0.01)
+            Sibling.reap()
+
+
+async def test_after_the_end_nothing_is_started(decoders: Decoders) -> None:
+    """Neither by whoever asks then, nor by whoever is just asking."""
+    before = children()
+    preparing = asyncio.create_task(decoders.prepare())
+    await asyncio.sleep(0.01)
+    await decoders.close()
+    with pytest.raises(DecoderUnavailableError):
+        await preparing
+    with pytest.raises(DecoderUnavailableError):
+        await decoded(decoders, CLIPS[0])
+    assert children() == before
 
 
 async def test_preparing_twice_starts_one(decoders: Decoders) -> None:

@@ -164,6 +164,7 @@ probes = {
     "socket": lambda: socket.socket(),
     "pair": lambda: socket.socketpair(),
     "open": lambda: os.open("/etc/hostname", os.O_RDONLY),
+    "open in the place of another": lambda: (os.close(2), os.open("/etc/hostname", os.O_RDONLY)),
     "write": lambda: os.open("/tmp/parascribe-probe", os.O_WRONLY | os.O_CREAT),
     "fork": lambda: os.fork() or os._exit(0),
     "exec": lambda: os.execv("/bin/true", ["true"]),
@@ -195,8 +196,8 @@ def probe(shut_in: str) -> dict[str, str]:
     return found
 
 
-FORBIDDEN = ["socket", "pair", "open", "write", "fork", "exec", "unlink", "rename", "kill", "ptrace", "thread", "pipe",
-    "raise limits", "mount", "io_uring_setup", "bpf"]  # fmt: skip
+FORBIDDEN = ["socket", "pair", "open", "open in the place of another", "write", "fork", "exec", "unlink", "rename",
+    "kill", "ptrace", "thread", "pipe", "raise limits", "mount", "io_uring_setup", "bpf"]  # fmt: skip
 
 
 @needs_seccomp
@@ -212,7 +213,7 @@ def test_the_filter_alone_refuses_every_way_out() -> None:
 def test_the_limits_alone_refuse_descriptors_and_memory() -> None:
     """Where there is no filter: no file, no socket, no pipe can be opened, and memory ends at the limit."""
     found = probe("sandbox._limit_resources(60, 256 << 20); del probes['exec'], probes['fork']")
-    assert {found[key] for key in ("socket", "pair", "open", "pipe")} == {"EMFILE"}
+    assert {found[key] for key in ("socket", "pair", "open", "open in the place of another", "pipe")} == {"EMFILE"}
     if sys.platform == "linux":
         assert (found["memory"], found["small memory"]) == ("MemoryError", "ok")
 
@@ -229,7 +230,9 @@ def test_all_layers_are_applied_and_reported() -> None:
 def test_without_a_sandbox_the_probes_succeed() -> None:
     """The control: most of these things are possible before."""
     found = probe("del probes['exec'], probes['fork']")
-    assert {found[key] for key in ("socket", "open", "pipe", "thread", "memory", "kill")} == {"ok"}
+    assert {
+        found[key] for key in ("socket", "open", "open in the place of another", "pipe", "thread", "memory", "kill")
+    } == {"ok"}
     Path("/tmp/parascribe-probe").unlink(missing_ok=True)
 
 

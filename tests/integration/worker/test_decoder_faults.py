@@ -2,7 +2,7 @@
 
 import asyncio
 
-from core.audio import decoders
+from core.audio import server
 from core.states import TASK_ENDED, TaskStatus
 from tests.support.audio import speech, wav
 from tests.support.tasks import blob_keys, ended, put_task, until, working
@@ -37,14 +37,14 @@ decode_child.serve = serve
 
 def with_first(program, log):
     """A server whose clones do this."""
-    return SERVER.format(program=program, log=str(log)) + decoders._BOOTSTRAP
+    return SERVER.format(program=program, log=str(log)) + server._BOOTSTRAP
 
 
 async def test_a_decoder_that_is_ended_each_time_costs_attempts_and_no_upload(
     resources, settings, tmp_path, monkeypatch
 ):
     """The task fails in the end, and can be tried again."""
-    monkeypatch.setattr(decoders, "_BOOTSTRAP", with_first(EXITS, tmp_path / "starts"))
+    monkeypatch.setattr(server, "_BOOTSTRAP", with_first(EXITS, tmp_path / "starts"))
     settings = settings.model_copy(update={"retry_delay_seconds": 0.01})
     task_id = await put_task(resources, settings, wav(speech(5)))
     async with working(settings, resources):
@@ -57,7 +57,7 @@ async def test_a_decoder_that_is_ended_each_time_costs_attempts_and_no_upload(
 async def test_a_file_waits_for_its_storage_however_long_that_is_away(resources, settings, tmp_path, monkeypatch):
     """And is cut once it is there again, in its first attempt."""
     starts, there = tmp_path / "starts", tmp_path / "there"
-    monkeypatch.setattr(decoders, "_BOOTSTRAP", with_first(STORAGE_FAILS.format(there=str(there)), starts))
+    monkeypatch.setattr(server, "_BOOTSTRAP", with_first(STORAGE_FAILS.format(there=str(there)), starts))
     settings = settings.model_copy(update={"retry_delay_seconds": 0.01})
     task_id = await put_task(resources, settings, wav(speech(5)))
 
