@@ -1,6 +1,6 @@
 """How much longer does a file take through the whole product than through the engine alone?
 
-`python -m benchmarks.overhead [--audio FILE] [--minutes 30] [--repeat 3] [--json]`
+`python -m benchmarks.overhead [--audio FILE] [--minutes 30] [--repeat 3] [--decoder NAME] [--encoder NAME] [--json]`
 
 The product: API, worker, RabbitMQ and database as separate processes; the time from the first byte of the upload to the
 end of the task. The engine: the same windows, cut before and held in memory, on as many threads as the worker has
@@ -27,7 +27,7 @@ from datetime import datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode, urlsplit
 
 import psutil
@@ -39,7 +39,7 @@ from benchmarks.private.fleet import Fleet, Shape, running_fleet
 from benchmarks.private.ground import Ground, standing
 from benchmarks.private.processes import environment
 from benchmarks.recording import SAMPLE, Recording, repeated, windows_of
-from core.config import usable_cores
+from core.config import Settings, usable_cores
 from tests.support.live import ROOT
 
 WARM_UP = ROOT / "tests" / "data" / "librivox-0880.wav"
@@ -255,6 +255,8 @@ def _same(turn: Turn) -> bool:
 def _settings(options: argparse.Namespace) -> dict[str, object]:
     return {
         "engine": options.engine,
+        "decoder": options.decoder,
+        "encoder": options.encoder,
         "models_dir": os.environ.get("MODELS_DIR", str(ROOT / "models")),
         "max_parallel_workers": SLOTS,
         "batch_size": 8,  # on both sides, and no trial of others meanwhile
@@ -287,6 +289,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--engine", choices=["faster-whisper", "fake"], default="faster-whisper", help="fake: for tests"
     )
+    for name in ("decoder", "encoder"):
+        known = get_args(Settings.model_fields[name].annotation)
+        parser.add_argument(f"--{name}", choices=known, default="auto", help=f"as {name.upper()} (default: auto)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, the last one the summary")
     return parser.parse_args()
 
