@@ -10,6 +10,7 @@ from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, PIPE_BYTES
 from core.errors import AudioError
 
 PATIENCE_TICKS = 10  # equal parts of a wait; a pause of this process or machine uses up one of them
+DYING_SECONDS = 1.0  # for what takes a hundredth of one
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.001, 0.05
 
 
@@ -29,6 +30,13 @@ class Child(Protocol):
 
     async def wait(self) -> int:
         """Until it has ended; what with."""
+
+
+async def dying(child: Child) -> None:
+    """Wait for an end that is near; not for ever: one that was taken over may live on, and the kernel may be stuck."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DYING_SECONDS):
+            await child.wait()
 
 
 class Sibling:

@@ -12,12 +12,11 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from core.audio.children import Child, Frames
+from core.audio.children import Child, Frames, dying
 from core.errors import AudioError, DecoderUnavailableError, ParascribeError, TransientError
 from core.models import SAMPLE_RATE, Pcm
 
@@ -25,7 +24,6 @@ from core.models import SAMPLE_RATE, Pcm
 _CRASHES = frozenset(
     {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP, signal.SIGSYS}
 )
-_DYING_SECONDS = 1.0  # for what takes a thousandth of one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,9 +130,7 @@ class Decoder:
         return kind, body
 
     async def _obituary(self) -> ParascribeError:
-        with suppress(TimeoutError):  # one that was taken over may have closed its pipe and live on
-            async with asyncio.timeout(_DYING_SECONDS):
-                await self._process.wait()
+        await dying(self._process)
         await self.close()
         status = await self._process.wait()
         if status == -signal.SIGXCPU:

@@ -7,7 +7,7 @@ A clone is made as a child of whoever started the server, who is told of its end
 child. Where none can be made (on other systems than Linux, or where that is forbidden), the server serves the file
 itself, and ends with it. Sources: clone(2), unix(7).
 
-Started by ``core.audio.decoders`` and by nothing else.
+Started by ``core.audio.server`` and by nothing else.
 """
 
 import ctypes

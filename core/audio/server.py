@@ -10,14 +10,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.audio.children import PATIENCE_TICKS, Frames, Sibling
+from core.audio.children import PATIENCE_TICKS, Frames, Sibling, dying
 from core.audio.decode import Decoder
 from core.audio.wire import NUMBER, READY, Request
 from core.errors import DecoderUnavailableError
 from core.models import SAMPLE_RATE
 
 STEP_SECONDS = 60.0  # for what takes a tenth of one
-DYING_SECONDS = 1.0  # for what takes a hundredth of one
 _ROOT = Path(__file__).resolve().parents[2]
 # By a path of our own: -I drops the working directory, and a checkout that is run in place is not installed.
 _BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from core.audio.fork_server import main; main()"
@@ -53,7 +52,7 @@ class Server:
         """Nobody needs it any more. The door goes last: whoever is waiting there hears of the end."""
         if self.process.returncode is None:
             self.process.kill()
-        await _dying(self.process)
+        await dying(self.process)
         self.door.close()
 
     async def _asked(self, request: Request, file: int, writing: int) -> int:
@@ -78,7 +77,7 @@ class Server:
 
     async def _lost(self) -> DecoderUnavailableError:
         """Ended by now."""
-        await _dying(self.process)
+        await dying(self.process)
         status = self.process.returncode
         await self.end()
         return unavailable("it does not answer" if status is None else f"it ended with status {status}")
@@ -111,12 +110,6 @@ async def _spawn() -> Server:
 
 
 def unavailable(how: str) -> DecoderUnavailableError:
+    """The error for whatever keeps a decoder from its file before it has read any of it."""
     message = f"No decoder could be made ready ({how}). Look at this machine's limits on processes and memory."
     return DecoderUnavailableError(message)
-
-
-async def _dying(process: Process) -> None:
-    """Wait for an end that is near; not for ever, since the kernel may be stuck."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DYING_SECONDS):
-            await process.wait()

@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from core.audio import server as module
-from core.audio.children import Sibling
 from core.audio.decode import DecodeLimits
 from core.audio.decoders import Decoders
 from core.audio.wire import PIPE_BYTES
@@ -172,8 +171,8 @@ async def test_whoever_stops_waiting_leaves_nothing_behind(decoders: Decoders, s
     await decoders.prepare()
     async with asyncio.timeout(10):
         while (len(every_child()), descriptors()) != before:
+            await decoded(decoders, CLIPS[0])  # by which is reaped who was killed and not waited for
             await asyncio.sleep(0.01)
-            Sibling.reap()
 
 
 async def test_after_the_end_nothing_is_started(decoders: Decoders) -> None:

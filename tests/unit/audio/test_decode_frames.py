@@ -5,6 +5,8 @@ import fcntl
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from core.audio.children import Frames, Sibling
 from core.audio.decode import Decoder
 from core.audio.decode_child import _blocks, _send, _widen
 from core.audio.wire import FRAME_HEADER, MAX_FRAME_BYTES, PCM_BYTES, PIPE_BYTES
-from core.errors import AudioError
+from core.errors import AudioError, DecoderUnavailableError
 from core.models import Pcm
 
 REPORT = json.dumps(
@@ -79,6 +81,17 @@ async def test_a_frame_that_is_too_long_is_refused_unread() -> None:
     with pytest.raises(AudioError, match="nonsense") as caught:
         await anext(decoder.blocks(8))
     assert caught.value.code == "decoder_crashed"
+
+
+async def test_silence_of_a_decoder_that_is_dead_is_not_the_files_doing() -> None:
+    """Somebody else may hold its pipe open yet: the file would be refused for good."""
+    process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])  # noqa: ASYNC220  ours to wait for
+    decoder = Decoder(Sibling(process.pid), Frames(asyncio.StreamReader()), 0.05)
+    while decoder._process.returncode is None:  # noqa: ASYNC110  there is no event for that
+        await asyncio.sleep(0.01)
+    process.returncode = 7  # else it would say at its end that it still runs
+    with pytest.raises(DecoderUnavailableError, match="exit status 7"):
+        await anext(decoder.blocks(8))
 
 
 @pytest.mark.parametrize("length", [1, PCM_BYTES - 2, PCM_BYTES, PCM_BYTES + 2, 3 * PCM_BYTES])
